@@ -1,0 +1,79 @@
+/** The configuration as the rest of the program sees it: complete, checked, frozen. Made by `load.ts`. */
+export interface Config {
+  readonly server: ServerConfig
+  readonly database: DatabaseConfig
+  readonly warehouses: Readonly<Record<string, WarehouseConfig>>
+  readonly logging: LoggingConfig
+}
+
+export interface ServerConfig {
+  /** @default "127.0.0.1" */
+  readonly host: string
+  /** 0 lets the system choose. @default 8181 */
+  readonly port: number
+  /** Serve on an address other than loopback although nothing is authenticated yet. @default false */
+  readonly allowInsecure: boolean
+  /** Largest request body, bytes. @default 67108864 */
+  readonly maxBodyBytes: number
+  /** Milliseconds that requests in flight get at a stop. @default 10000 */
+  readonly shutdownTimeout: number
+  /** Milliseconds for which answers are kept under an Idempotency-Key. @default 1800000 */
+  readonly idempotencyKeyLifetime: number
+}
+
+export interface DatabaseConfig {
+  /** `sqlite:FILE` or `postgres://…`. @default "sqlite:moulin-data/catalog.db" */
+  readonly url: string
+  /** Connections to PostgreSQL. @default 16 */
+  readonly poolSize: number
+}
+
+export interface WarehouseConfig {
+  /** Directory-like URI under which locations are assigned, without a trailing slash. */
+  readonly location: string
+  readonly storage: StorageConfig
+  readonly catalog: CatalogConfig
+  readonly purge: PurgeConfig
+}
+
+export type StorageConfig = LocalStorageConfig | S3StorageConfig
+
+export interface LocalStorageConfig {
+  readonly type: 'local'
+  /** Files outside of the warehouse's location and of these are never read, written or deleted. @default [] */
+  readonly allowedLocations: readonly string[]
+}
+
+export interface S3StorageConfig {
+  readonly type: 's3'
+  readonly endpoint: string | undefined
+  /** @default "us-east-1" */
+  readonly region: string
+  /** @default false */
+  readonly pathStyleAccess: boolean
+  /** With neither key, the AWS SDK's own chain of providers is asked. */
+  readonly accessKeyId: string | undefined
+  readonly secretAccessKey: string | undefined
+  readonly sessionToken: string | undefined
+  /** `when_required` for stores that know no CRC checksums. @default "when_required" */
+  readonly checksums: 'when_required' | 'when_supported'
+}
+
+export interface CatalogConfig {
+  /** Moulin's own catalog in its database. @default "sql" */
+  readonly type: 'sql'
+}
+
+export interface PurgeConfig {
+  /** Alias or module specifier of the purger. @default "synchronous" */
+  readonly purger: string
+  /** Handed to the purger's factory. @default {} */
+  readonly options: Readonly<Record<string, unknown>>
+  /** Whether a dropped view's metadata files are erased. @default false */
+  readonly views: boolean
+}
+
+export interface LoggingConfig {
+  /** @default "info" */
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+}

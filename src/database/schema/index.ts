@@ -1,0 +1,13 @@
+import type { EntryTable, NamespaceTable, PlaceTable } from './catalog.ts'
+import type { IdempotencyTable } from './idempotency.ts'
+import type { PurgeFailureTable, PurgeTable } from './purges.ts'
+
+/** All tables, as Kysely sees them. Columns are described in the files beside this one. */
+export interface Schema {
+  namespaces: NamespaceTable
+  entries: EntryTable
+  places: PlaceTable
+  purges: PurgeTable
+  purge_failures: PurgeFailureTable
+  idempotency_keys: IdempotencyTable
+}
