@@ -1,0 +1,6 @@
+import { catalog } from './0001-catalog.ts'
+import { idempotency } from './0003-idempotency.ts'
+import type { Migration } from './migration.ts'
+
+/** Every migration, in the order in which they run. */
+export const migrations: readonly Migration[] = [catalog, idempotency]
