@@ -1,0 +1,297 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: `${env:NAME}` is how the file refers to the environment
+/**
+ * The configuration file, defined once: a JSON Schema. From it come the checks and defaults (`check.ts`), the types
+ * ({@link Checked}), `schema/config.schema.json` for editors, and docs/reference/configuration.md.
+ *
+ * Three annotations are ours: `x-unit` (text such as "30s" or "64MiB" that becomes milliseconds or bytes), `x-names`
+ * (what the keys of a mapping are called), and `writeOnly`, JSON Schema's own word, marks secrets.
+ */
+
+/** Schema keywords that the definition uses. */
+export interface Definition {
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'boolean' | readonly ['integer', 'string']
+  readonly description?: string
+  readonly default?: unknown
+  readonly examples?: readonly unknown[]
+  readonly properties?: Readonly<Record<string, Definition>>
+  readonly required?: readonly string[]
+  readonly additionalProperties?: boolean | Definition
+  readonly propertyNames?: { readonly pattern: string }
+  readonly minProperties?: number
+  readonly items?: Definition
+  readonly enum?: readonly string[]
+  readonly const?: string
+  readonly oneOf?: readonly Definition[]
+  readonly pattern?: string
+  readonly minLength?: number
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly writeOnly?: boolean
+  readonly 'x-unit'?: 'duration' | 'size'
+  readonly 'x-names'?: string
+}
+
+/** What a value is once checked: defaults filled in, durations in milliseconds, sizes in bytes. */
+export type Checked<D> = D extends { oneOf: readonly (infer Branch)[] }
+  ? Checked<Branch>
+  : D extends { properties: infer P; required?: infer R }
+    ? { readonly [K in keyof P]: Checked<P[K]> | (IsPresent<K, P[K], R> extends true ? never : undefined) }
+    : D extends { additionalProperties: infer A extends object }
+      ? Readonly<Record<string, Checked<A>>>
+      : D extends { type: 'object' }
+        ? Readonly<Record<string, unknown>>
+        : D extends { items: infer I }
+          ? readonly Checked<I>[]
+          : D extends { 'x-unit': string } | { type: 'integer' }
+            ? number
+            : D extends { type: 'boolean' }
+              ? boolean
+              : D extends { const: infer C }
+                ? C
+                : D extends { enum: readonly (infer E)[] }
+                  ? E
+                  : string
+
+/** A key has a value when it has a default, is required, or is a section, which has defaults inside. */
+type IsPresent<K, D, Required> = D extends { default: unknown } | { properties: object }
+  ? true
+  : K extends (Required extends readonly (infer Name)[] ? Name : never)
+    ? true
+    : false
+
+const duration = {
+  type: 'string',
+  pattern: '^\\d+(\\.\\d+)?(ms|s|m|h|d)$',
+  'x-unit': 'duration',
+} as const
+
+const size = {
+  type: ['integer', 'string'],
+  minimum: 1,
+  pattern: '^\\d+(\\.\\d+)?(B|KiB|MiB|GiB|kB|MB|GB)$',
+  'x-unit': 'size',
+} as const
+
+const purger = {
+  type: 'string',
+  minLength: 1,
+  description:
+    'How the files of dropped tables get erased: the alias of a built-in purger, or the specifier of a module.',
+  examples: ['synchronous', '@acme/moulin-batch'],
+} as const
+
+const purgerOptions = {
+  type: 'object',
+  additionalProperties: true,
+  description: 'Options of the purger; see its own documentation.',
+} as const
+
+const purgedViews = {
+  type: 'boolean',
+  description: 'Whether dropping a view erases its metadata files. Iceberg clients cannot ask for it.',
+} as const
+
+const localStorage = {
+  type: 'object',
+  description: 'Folders of this machine, or mounted on it.',
+  additionalProperties: false,
+  required: ['type'],
+  properties: {
+    type: { const: 'local' },
+    allowedLocations: {
+      type: 'array',
+      items: { type: 'string', minLength: 1 },
+      default: [],
+      description:
+        "More folders that tables may have files in. Nothing outside of them and of the warehouse's location is read, written or deleted.",
+      examples: [['/mnt/old-lake']],
+    },
+  },
+} as const
+
+const s3Storage = {
+  type: 'object',
+  description: 'Amazon S3, or a store that speaks its protocol.',
+  additionalProperties: false,
+  required: ['type'],
+  properties: {
+    type: { const: 's3' },
+    endpoint: {
+      type: 'string',
+      pattern: '^https?://',
+      description: 'URL of the store. Without it, Amazon S3 in the region.',
+      examples: ['https://minio.example.com:9000'],
+    },
+    region: { type: 'string', minLength: 1, default: 'us-east-1', description: 'Region of the buckets.' },
+    pathStyleAccess: {
+      type: 'boolean',
+      default: false,
+      description:
+        'Name the bucket in the path rather than in the host. Most stores other than Amazon need it.',
+    },
+    accessKeyId: {
+      type: 'string',
+      minLength: 1,
+      writeOnly: true,
+      description:
+        "Without the two keys, the AWS SDK's own chain is asked: variables, profile, instance role.",
+      examples: ['${env:S3_ACCESS_KEY_ID}'],
+    },
+    secretAccessKey: {
+      type: 'string',
+      minLength: 1,
+      writeOnly: true,
+      description: 'Belongs to accessKeyId.',
+      examples: ['${env:S3_SECRET_ACCESS_KEY}'],
+    },
+    sessionToken: {
+      type: 'string',
+      minLength: 1,
+      writeOnly: true,
+      description: 'Only with temporary keys.',
+    },
+    checksums: {
+      enum: ['when_required', 'when_supported'],
+      default: 'when_required',
+      description: '`when_supported` adds CRC checksums to every request, which some stores refuse.',
+    },
+  },
+} as const
+
+const warehouse = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['location'],
+  properties: {
+    location: {
+      type: 'string',
+      minLength: 1,
+      description:
+        'Where new tables get their place: a folder, relative to this file, or `s3://bucket/prefix`. Existing tables stay where they are when it is changed.',
+      examples: ['./warehouse', 's3://lake/warehouse'],
+    },
+    storage: {
+      oneOf: [localStorage, s3Storage],
+      description: 'How the location is reached. Chosen by the location when absent.',
+    },
+    catalog: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        type: { enum: ['sql'], default: 'sql', description: "`sql`: Moulin's own, in its database." },
+      },
+      description: 'Who keeps the names.',
+    },
+    purge: {
+      type: 'object',
+      additionalProperties: false,
+      properties: { purger, options: purgerOptions, views: purgedViews },
+      description: 'What differs from the section `purge`, which holds for all warehouses.',
+    },
+  },
+} as const
+
+export const definition = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    server: {
+      type: 'object',
+      additionalProperties: false,
+      description: 'The HTTP server.',
+      properties: {
+        host: {
+          type: 'string',
+          minLength: 1,
+          default: '127.0.0.1',
+          description: 'Address to listen on. Anything but loopback needs `allowInsecure`.',
+          examples: ['127.0.0.1', '::1', '0.0.0.0'],
+        },
+        port: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 65535,
+          default: 8181,
+          description: 'Port to listen on; 0 lets the system choose.',
+        },
+        allowInsecure: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Serve on an address other than loopback although nobody is authenticated yet: whoever reaches the port can drop and purge every table.',
+        },
+        maxBodyBytes: { ...size, default: '64MiB', description: 'Largest request body.' },
+        shutdownTimeout: {
+          ...duration,
+          default: '10s',
+          description: 'How long requests in flight may take when the server stops.',
+        },
+        idempotencyKeyLifetime: {
+          ...duration,
+          default: '30m',
+          description: 'How long the answer to a request with an Idempotency-Key is kept for a repetition.',
+        },
+      },
+    },
+    database: {
+      type: 'object',
+      additionalProperties: false,
+      description: 'Where the catalog and the ledger of purges live.',
+      properties: {
+        url: {
+          type: 'string',
+          pattern: '^(sqlite:|postgres(ql)?://)',
+          default: 'sqlite:moulin-data/catalog.db',
+          description: '`sqlite:FILE`, relative to this file, or `postgres://user:password@host:5432/name`.',
+          examples: [
+            'sqlite:/var/lib/moulin/catalog.db',
+            'postgres://moulin:${env:DB_PASSWORD}@db:5432/moulin',
+          ],
+          writeOnly: true,
+        },
+        poolSize: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 1000,
+          default: 16,
+          description: 'Connections to PostgreSQL.',
+        },
+      },
+    },
+    warehouses: {
+      type: 'object',
+      minProperties: 1,
+      propertyNames: { pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$' },
+      additionalProperties: warehouse,
+      'x-names': 'warehouse',
+      description:
+        'The catalogs that are served, by the name under which clients ask for them. Without this section: one, `default`, at `moulin-data/warehouse`.',
+    },
+    purge: {
+      type: 'object',
+      additionalProperties: false,
+      description:
+        'What happens to the files of dropped tables, in every warehouse that does not say otherwise.',
+      properties: {
+        purger: { ...purger, default: 'synchronous' },
+        options: { ...purgerOptions, default: {} },
+        views: { ...purgedViews, default: false },
+      },
+    },
+    logging: {
+      type: 'object',
+      additionalProperties: false,
+      description: 'The log, one JSON object a line on standard output.',
+      properties: {
+        level: {
+          enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+          default: 'info',
+          description: 'The least important lines that are written.',
+        },
+      },
+    },
+  },
+} as const satisfies Definition
+
+/** The file's content after `check.ts`, before `resolve.ts` has made paths absolute and sections inherit. */
+export type CheckedConfig = Checked<typeof definition>

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { describeConfig } from './describe.ts'
+import { configSchema } from './json-schema.ts'
+import { parseConfig } from './load.ts'
+
+describe('a configuration that is shown', () => {
+  const text = `
+    server: {maxBodyBytes: 1024, shutdownTimeout: 90s}
+    database: {url: "postgres://user:hunter2@db:5432/moulin?password=hunter2"}
+    warehouses:
+      w:
+        location: s3://b/x
+        storage: {type: s3, accessKeyId: hunter2, secretAccessKey: hunter2, sessionToken: hunter2}
+        purge: {options: {token: hunter2}}
+  `
+
+  it('hides secrets', async () => {
+    const shown = describeConfig(await parseConfig(text))
+    expect(JSON.stringify(shown)).not.toContain('hunter2')
+    expect(shown.database).toEqual({ url: 'postgres://db:5432/moulin', poolSize: 16 })
+    expect(shown.warehouses).toMatchObject({
+      w: {
+        location: 's3://b/x',
+        storage: { secretAccessKey: '(hidden)', region: 'us-east-1' },
+        purge: { purger: 'synchronous', options: { token: '(hidden)' } },
+      },
+    })
+  })
+
+  it('carries units, and may be read again', async () => {
+    const { server } = describeConfig(await parseConfig(text)) as { server: object }
+    expect(server).toMatchObject({
+      maxBodyBytes: '1KiB',
+      shutdownTimeout: '90s',
+      idempotencyKeyLifetime: '30m',
+    })
+    const again = await parseConfig(JSON.stringify({ server }))
+    expect(again.server).toEqual((await parseConfig(text)).server)
+  })
+})
+
+describe('schema/config.schema.json', () => {
+  it('is what the definition says; `moulin config schema > schema/config.schema.json` renews it', () => {
+    const written = readFileSync(new URL('../../schema/config.schema.json', import.meta.url), 'utf8')
+    expect(JSON.parse(written)).toEqual(configSchema())
+  })
+})
