@@ -116,7 +116,9 @@ function weight(document: MetadataDocument<unknown>): number {
 /** The text of a metadata file, decompressed. Throws as {@link DocumentCache.load}. */
 async function readMetadataFile(io: FileIO, location: string): Promise<Buffer> {
   try {
-    return decodeMetadataFile(await io.read(location, { maxBytes: maxFileBytes }), location)
+    const json = decodeMetadataFile(await io.read(location, { maxBytes: maxFileBytes }), location)
+    if (!looksComplete(json)) throw badRequest(`Not a metadata file, or cut short: ${location}`)
+    return json
   } catch (error) {
     if (isIcebergError(error)) throw error
     if (error instanceof FileNotFoundError) throw missingFile(location, error)
@@ -128,6 +130,13 @@ async function readMetadataFile(io: FileIO, location: string): Promise<Buffer> {
     }
     throw error
   }
+}
+
+/** The text goes into answers unparsed; a file cut short must not. */
+function looksComplete(json: Buffer): boolean {
+  return (
+    /^\s*\{/.test(json.toString('latin1', 0, 64)) && /\}\s*$/.test(json.toString('latin1', json.length - 64))
+  )
 }
 
 function missingFile(location: string, cause?: unknown): IcebergError {
