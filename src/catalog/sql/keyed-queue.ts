@@ -6,7 +6,7 @@ export class KeyedQueue {
     const { promise: finished, resolve: finish } = Promise.withResolvers<void>()
     // All keys are taken in one step, so that two works can never wait for each other.
     const distinct = [...new Set(keys)]
-    const before = distinct.map((key) => this.#tails.get(key))
+    const before = distinct.flatMap((key) => this.#tails.get(key) ?? [])
     for (const key of distinct) this.#tails.set(key, finished)
     try {
       await Promise.all(before)
