@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { describeConfig } from './describe.ts'
 import { configSchema } from './json-schema.ts'
 import { parseConfig } from './load.ts'
+import { configReference } from './reference.ts'
 
 describe('a configuration that is shown', () => {
   const text = `
@@ -40,9 +41,14 @@ describe('a configuration that is shown', () => {
   })
 })
 
-describe('schema/config.schema.json', () => {
-  it('is what the definition says; `moulin config schema > schema/config.schema.json` renews it', () => {
-    const written = readFileSync(new URL('../../schema/config.schema.json', import.meta.url), 'utf8')
-    expect(JSON.parse(written)).toEqual(configSchema())
+describe('files made from the definition (`npm run generate` renews them)', () => {
+  const written = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+
+  it('schema/config.schema.json is current', () => {
+    expect(JSON.parse(written('schema/config.schema.json'))).toEqual(configSchema())
+  })
+
+  it('docs/reference/configuration.md is current', () => {
+    expect(written('docs/reference/configuration.md')).toBe(configReference())
   })
 })

@@ -1,0 +1,96 @@
+import { Command } from 'commander'
+import { reportFailure } from './failure.ts'
+import { parsePort, withConfigOptions } from './options.ts'
+import { version } from './version.ts'
+
+/**
+ * Parses the command line and runs the command. Each command is imported only when it is asked for. Exit codes: 0 done,
+ * 1 failed (the reason is on standard error), 2 the command line is wrong.
+ */
+export async function run(args: readonly string[]): Promise<void> {
+  const program = buildProgram()
+  try {
+    await program.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    reportFailure(error, { verbose: args.includes('--verbose') })
+  }
+}
+
+function buildProgram(): Command {
+  const program = new Command('moulin')
+    .description('Apache Iceberg REST catalog whose DROP TABLE … PURGE always finishes.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpCommand('help [command]', 'explain a command')
+    .showSuggestionAfterError()
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+    .addHelpText('after', examples)
+
+  withConfigOptions(program.command('serve'))
+    .summary('serve the catalog')
+    .description(
+      'Serves the Iceberg REST API. Without a configuration: a SQLite database and a warehouse named "default" in ./moulin-data, on http://127.0.0.1:8181.',
+    )
+    .option('--host <address>', 'address to listen on, instead of server.host')
+    .option('-p, --port <number>', 'port to listen on, instead of server.port; 0 for any free one', parsePort)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  moulin serve                             try it out: nothing to configure
+  moulin serve --config moulin.yaml        PostgreSQL, S3, several warehouses: whatever the file says
+  MOULIN_SERVER__PORT=9000 moulin serve    every key of the file can be set by a variable
+
+SIGINT or SIGTERM finishes the requests under way, then stops; a second one stops at once.`,
+    )
+    .action(async (options) => (await import('./serve.ts')).serve(options))
+
+  program
+    .command('demo')
+    .summary('see a purge happen, on this machine, in half a minute')
+    .description(
+      'Starts a server on a free port and a temporary folder, makes Iceberg tables of real files, drops one of them with purge over HTTP, and accounts for every file by listing the disk. Asks nothing and leaves nothing behind.',
+    )
+    .option('--files <number>', 'data files of the table that is dropped', parseFiles, 3000)
+    .option('--keep', 'leave the folder, to look at it afterwards')
+    .option('--verbose', 'show stacks of errors')
+    .action(async (options) => (await import('./demo/demo.ts')).demo(options))
+
+  withConfigOptions(program.command('migrate'))
+    .summary('bring the database to what this version needs')
+    .description(
+      'Applies the migrations that are missing, all or none of them. `serve` does it by itself; this command is for those who want it done at another time, or by another user. Safe while servers run.',
+    )
+    .option('--check', 'only say what would be applied; exit code 1 when there is something')
+    .action(async (options) => (await import('./migrate.ts')).migrateDatabase(options))
+
+  withConfigOptions(program.command('doctor'))
+    .summary('check Node.js, database, storage and clock, and say what to do')
+    .description(
+      'Checks what a server with this configuration will need: connects to the database and writes (rolled back), writes, lists and deletes a small file in every warehouse, asks S3 buckets for versioning and object lock, compares clocks. Exit code 1 when something will not work.',
+    )
+    .action(async (options) => (await import('./doctor/doctor.ts')).doctor(options))
+
+  const config = program.command('config').summary('show the configuration, or its JSON Schema')
+  withConfigOptions(config.command('show'))
+    .description(
+      'Prints the configuration as it takes effect: file, environment and defaults. Secrets are hidden.',
+    )
+    .action(async (options) => (await import('./config.ts')).showConfig(options))
+  config
+    .command('schema')
+    .description('Prints the JSON Schema of the configuration file, for editors and for checks.')
+    .action(async () => (await import('./config.ts')).printSchema())
+
+  return program
+}
+
+const examples = `
+Examples:
+  moulin demo                              watch a table being purged; half a minute, nothing left behind
+  moulin serve                             a catalog at http://127.0.0.1:8181, data in ./moulin-data
+  moulin doctor --config moulin.yaml       will it work with this configuration?
+  moulin config show --config moulin.yaml  what takes effect, secrets hidden`
+
+function parseFiles(text: string): number {
+  return Math.min(Math.max(Number.parseInt(text, 10) || 1, 1), 100_000)
+}

@@ -1,0 +1,89 @@
+import { resolve } from 'node:path'
+import type { Config } from '../config/config.ts'
+import { isLoopback } from '../config/loopback.ts'
+import { describeDatabase } from '../database/open.ts'
+import { type Moulin, startMoulin } from '../server/moulin.ts'
+import { connectionLines } from './connection-lines.ts'
+import { CommandError } from './failure.ts'
+import { type ConfigOptions, configOf } from './options.ts'
+import { stopOnSignals } from './signals.ts'
+import { type Style, styleFor } from './style.ts'
+import { version } from './version.ts'
+
+interface ServeOptions extends ConfigOptions {
+  readonly host?: string
+  readonly port?: number
+}
+
+/**
+ * `moulin serve`. What is meant for people goes to standard error; standard output is the log's. Returns when the
+ * server listens; the process ends when a signal has stopped it.
+ */
+export async function serve(options: ServeOptions): Promise<void> {
+  const config = await configOf(options)
+  const style = styleFor(process.stderr)
+  if (!isLoopback(config.server.host)) console.error(insecureWarning(config, style))
+  const moulin = await start(config, options)
+  console.error(welcome(config, moulin, options, style))
+  stopOnSignals(async (signal) => {
+    console.error(style.dim(`${signal}: finishing the requests under way …`))
+    await moulin.close()
+  })
+}
+
+async function start(config: Config, options: ServeOptions): Promise<Moulin> {
+  try {
+    return await startMoulin(config)
+  } catch (error) {
+    const { host, port } = config.server
+    const where = options.config === undefined ? 'MOULIN_SERVER__' : `${options.config}: server.`
+    switch ((error as NodeJS.ErrnoException).code) {
+      case 'EADDRINUSE':
+        throw new CommandError(
+          `Port ${port} of ${host} is in use by another program. Stop that one, or take another port: --port 8282, or --port 0 for any that is free.`,
+          { cause: error },
+        )
+      case 'EADDRNOTAVAIL':
+      case 'ENOTFOUND':
+        throw new CommandError(
+          `${host} is no address of this machine. Set ${where}${options.config === undefined ? 'HOST' : 'host'} to one that is, for example 127.0.0.1.`,
+          { cause: error },
+        )
+      case 'EACCES':
+        if ((error as NodeJS.ErrnoException).syscall !== 'listen') throw error
+        throw new CommandError(
+          `This user may not listen on port ${port}. Take one above 1023, for example --port 8181.`,
+          { cause: error },
+        )
+      default:
+        throw error
+    }
+  }
+}
+
+function insecureWarning(config: Config, style: Style): string {
+  return [
+    style.red('! Nobody is authenticated, and the server is about to listen beyond this machine.'),
+    `  Whoever reaches ${config.server.host}:${config.server.port} can read, drop and purge every table (server.allowInsecure).`,
+    '',
+  ].join('\n')
+}
+
+function welcome(config: Config, moulin: Moulin, options: ServeOptions, style: Style): string {
+  const file = options.config === undefined ? undefined : resolve(options.config)
+  const warehouses = Object.entries(config.warehouses)
+  const width = Math.max(...warehouses.map(([name]) => name.length))
+  return [
+    `${style.bold(`Moulin ${version()}`)} serves ${style.cyan(moulin.url)}`,
+    `  database   ${describeDatabase(config.database.url)}`,
+    ...warehouses.map(
+      ([name, { location, purge }], index) =>
+        `  ${index === 0 ? 'warehouse ' : '          '} ${name.padEnd(width)}  ${location}  ${style.dim(`purge: ${purge.purger}`)}`,
+    ),
+    ...(file === undefined ? [] : [`  configured ${file}`]),
+    '',
+    ...connectionLines(moulin.url, warehouses[0]![0], warehouses[0]![1], style),
+    '',
+    style.dim('Ctrl-C stops it. The log follows on standard output.'),
+  ].join('\n')
+}
