@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { DocumentCache, LazyDocument } from '../../src/catalog/sql/documents.ts'
 import type { FileIO } from '../../src/storage/file-io.ts'
-import { openFileIO } from '../../src/storage/open.ts'
+import { LocalFileIO } from '../../src/storage/local/local-file-io.ts'
 
 let folder: string
 let io: FileIO
@@ -12,7 +12,7 @@ let reads: string[]
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'moulin-documents-'))
-  io = openFileIO({ type: 'local', allowedLocations: [] }, folder)
+  io = new LocalFileIO([folder])
   reads = []
   const read = io.read.bind(io)
   io.read = (location, options) => {

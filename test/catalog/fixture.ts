@@ -2,11 +2,21 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import type { CreateTableRequest, CreateViewRequest } from '../../src/catalog/catalog.ts'
+import type {
+  CreateTableRequest,
+  CreateViewRequest,
+  TableChange,
+  ViewChange,
+} from '../../src/catalog/catalog.ts'
 import { SqlCatalog, type SqlCatalogOptions } from '../../src/catalog/sql/sql-catalog.ts'
 import type { Database, Dialect } from '../../src/database/database.ts'
+import type { JsonValue } from '../../src/iceberg/json/exact-json.ts'
+import type { TableMetadata } from '../../src/iceberg/metadata/model.ts'
+import { parseTableRequirements } from '../../src/iceberg/metadata/requirements.ts'
+import { parseTableUpdates } from '../../src/iceberg/metadata/updates.ts'
+import { parseViewUpdates } from '../../src/iceberg/views/updates.ts'
 import type { FileIO } from '../../src/storage/file-io.ts'
-import { openFileIO } from '../../src/storage/open.ts'
+import { LocalFileIO } from '../../src/storage/local/local-file-io.ts'
 import { createDatabase } from '../../src/testing/databases.ts'
 
 export interface CatalogFixture extends AsyncDisposable {
@@ -25,7 +35,7 @@ export async function openCatalog(dialect: Dialect): Promise<CatalogFixture> {
   const test = await createDatabase(dialect)
   const folder = mkdtempSync(join(tmpdir(), 'moulin-warehouse-'))
   const location = `file://${folder}`
-  const io = openFileIO({ type: 'local', allowedLocations: [] }, location)
+  const io = new LocalFileIO([location])
   const open = (database: Database, options: Partial<SqlCatalogOptions> = {}) =>
     new SqlCatalog({
       warehouse: 'main',
@@ -50,7 +60,7 @@ export async function openCatalog(dialect: Dialect): Promise<CatalogFixture> {
   }
 }
 
-export const schema = {
+export const schema: JsonValue = {
   type: 'struct',
   'schema-id': 0,
   fields: [{ id: 1, name: 'id', required: true, type: 'long' }],
@@ -87,3 +97,46 @@ export function view(name: string, options: Partial<CreateViewRequest> = {}): Cr
 }
 
 export const all = { token: undefined, size: undefined }
+
+/** Path of a local location. */
+export function path(location: string): string {
+  return location.replace(/^file:\/\//, '')
+}
+
+/** A request's change, from JSON. */
+export function change(requirements: JsonValue[], updates: JsonValue[]): TableChange {
+  return { requirements: parseTableRequirements(requirements), updates: parseTableUpdates(updates) }
+}
+
+export function setProperties(updates: Record<string, string>): TableChange {
+  return change([], [{ action: 'set-properties', updates }])
+}
+
+export function setLocation(location: string): TableChange {
+  return change([], [{ action: 'set-location', location }])
+}
+
+/** A snapshot on top of the current one, as an engine commits it. */
+export function appendSnapshot(base: TableMetadata, id: bigint, ref: string): TableChange {
+  const parent = base.refs[ref]?.snapshotId
+  const snapshot = {
+    'snapshot-id': id,
+    ...(parent === undefined ? {} : { 'parent-snapshot-id': parent }),
+    'sequence-number': base.lastSequenceNumber + 1n,
+    'timestamp-ms': BigInt(Date.now()),
+    'manifest-list': `${base.location}/metadata/snap-${id}.avro`,
+    summary: { operation: 'append' },
+    'schema-id': base.currentSchemaId,
+  }
+  return change(
+    [{ type: 'assert-ref-snapshot-id', ref, 'snapshot-id': parent ?? null }],
+    [
+      { action: 'add-snapshot', snapshot },
+      { action: 'set-snapshot-ref', 'ref-name': ref, type: 'branch', 'snapshot-id': id },
+    ],
+  )
+}
+
+export function viewChange(updates: JsonValue[]): ViewChange {
+  return { requirements: [], updates: parseViewUpdates(updates) }
+}

@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { isIcebergError } from '../../src/iceberg/errors.ts'
 import { forEachDatabase } from '../../src/testing/databases.ts'
-import { all, change, openCatalog, path, setLocation, setProperties, table, view } from './fixture.ts'
+import { all, change, openCatalog, path, schema, setLocation, setProperties, table, view } from './fixture.ts'
 
 const t = { namespace: ['ns'], name: 't' }
 
@@ -91,10 +91,10 @@ forEachDatabase((dialect) => {
     await using test = await openCatalog(dialect)
     const { catalog, folder } = test
     await catalog.createNamespace(['ns'], {})
-    const created = await catalog.createTable(['ns'], table('t', { properties: { a: 'b' } }))
+    const created = await catalog.createTable(['ns'], table('t'))
     let calls = 0
     const count = { alongside: async () => void calls++ }
-    const unchanged = await catalog.commitTable(t, setProperties({ a: 'b' }), count)
+    const unchanged = await catalog.commitTable(t, setLocation(`${created.document.model.location}/`), count)
     expect(unchanged.metadataLocation).toBe(created.metadataLocation)
     expect(await catalog.commitTable(t, change([], []))).toMatchObject({
       metadataLocation: created.metadataLocation,
@@ -115,10 +115,11 @@ forEachDatabase((dialect) => {
     expect(metadataLocation).toMatch(/\/elsewhere\/00000-[^/]*\.gz\.metadata\.json$/)
     expect(gunzipSync(readFileSync(path(metadataLocation!)))).toEqual(document.json)
     expect((await (await test.replica()).loadTable(t)).document.model).toEqual(document.model)
-    for (const bad of [
+    const bads: Record<string, string>[] = [
       { 'write.metadata.compression-codec': 'lz77' },
       { 'write.metadata.path': 'relative' },
-    ]) {
+    ]
+    for (const bad of bads) {
       await expect(catalog.commitTable(t, setProperties(bad))).rejects.toMatchObject({ status: 400 })
     }
   })
@@ -182,13 +183,13 @@ forEachDatabase((dialect) => {
     expect(files(folder)).toEqual([])
     expect(await catalog.tableExists(t)).toBe(false)
     const { tableUuid, location } = staged.document.model
-    const create = (uuid: string | undefined, location: string) =>
+    const create = (uuid: string, location: string) =>
       change(
         [{ type: 'assert-create' }],
         [
           { action: 'assign-uuid', uuid },
           { action: 'upgrade-format-version', 'format-version': 2 },
-          { action: 'add-schema', schema: table('t').schema, 'last-column-id': 1 },
+          { action: 'add-schema', schema, 'last-column-id': 1 },
           { action: 'set-current-schema', 'schema-id': -1 },
           { action: 'add-spec', spec: { 'spec-id': 0, fields: [] } },
           { action: 'set-default-spec', 'spec-id': -1 },
@@ -198,12 +199,12 @@ forEachDatabase((dialect) => {
           { action: 'set-properties', updates: {} },
         ],
       )
-    const committed = await catalog.commitTable(t, create(tableUuid, location))
+    const committed = await catalog.commitTable(t, create(tableUuid!, location))
     expect(committed.document.model).toMatchObject({ tableUuid, location, formatVersion: 2 })
     expect((await catalog.dropTable(t)).places).toMatchObject([{ location, owned: true }])
     // Another uuid's location proves nothing.
     await catalog.commitTable(t, create(crypto.randomUUID(), location))
-    await expect(catalog.commitTable(t, create(tableUuid, location))).rejects.toMatchObject({
+    await expect(catalog.commitTable(t, create(tableUuid!, location))).rejects.toMatchObject({
       type: 'CommitFailedException',
       message: expect.stringMatching(/Requirement failed: table already exists/),
     })
