@@ -15,7 +15,7 @@ const littleSpace = 2 ** 30
 export async function* checkStorage(warehouse: WarehouseConfig): AsyncGenerator<Finding> {
   let io: FileIO
   try {
-    io = await openFileIO(warehouse.storage, warehouse.location)
+    io = openFileIO(warehouse.storage, warehouse.location)
   } catch (thrown) {
     yield error(`cannot be opened: ${reasonOf(thrown)}`, 'Correct the section storage of this warehouse.')
     return
@@ -99,7 +99,7 @@ function advice(thrown: unknown, { storage }: WarehouseConfig, action: string): 
     return 'Let the user that runs Moulin read and write the folder, or set the warehouse to another location.'
   }
   return thrown instanceof FileAccessError
-    ? `Check accessKeyId and secretAccessKey, and allow ${action} on the bucket and its keys.`
+    ? `Check the name of the bucket, accessKeyId and secretAccessKey, and allow ${action} there.`
     : 'Check endpoint, region, pathStyleAccess and the name of the bucket, and that the store is up.'
 }
 

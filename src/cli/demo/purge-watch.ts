@@ -1,0 +1,64 @@
+import type { Database } from '../../database/database.ts'
+import { openDatabase } from '../../database/open.ts'
+import type { PurgeState } from '../../database/schema/purges.ts'
+import { type Outcome, type OutcomeCounts, type Stage, stages } from '../../purge/purger.ts'
+
+/** A purge as the ledger has it. */
+export interface PurgeRecord {
+  readonly state: PurgeState
+  readonly counts: OutcomeCounts
+}
+
+/** Reads the one purge of the demo's ledger through a connection of its own, as an operator would. */
+export class PurgeWatch implements AsyncDisposable {
+  readonly #database: Database
+
+  static async open(url: string): Promise<PurgeWatch> {
+    return new PurgeWatch(await openDatabase(url))
+  }
+
+  private constructor(database: Database) {
+    this.#database = database
+  }
+
+  /** Undefined before the drop has committed. */
+  async read(): Promise<PurgeRecord | undefined> {
+    const row = await this.#database.reader
+      .selectFrom('purges')
+      .select(['state', 'counts'])
+      .executeTakeFirst()
+    return row === undefined ? undefined : { state: row.state, counts: JSON.parse(row.counts) }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#database.close()
+  }
+}
+
+/** Number of paths with this outcome, of one stage or of all. */
+export function count(counts: OutcomeCounts, outcome: Outcome, stage?: Stage): number {
+  const counted: readonly Stage[] = stage === undefined ? stages : [stage]
+  return counted.reduce((sum, each) => sum + (counts[each]?.[outcome] ?? 0), 0)
+}
+
+/** Number of paths whose outcome is known. */
+export function settled({ counts }: PurgeRecord): number {
+  return Object.values(counts)
+    .flatMap((outcomes) => Object.values(outcomes))
+    .reduce((sum, each) => sum + each, 0)
+}
+
+/** The last stage in which something has happened, in a reader's words. */
+export function currentStage({ counts }: PurgeRecord): string {
+  const reached = stages.filter((stage) => counts[stage] !== undefined).at(-1) ?? 'data'
+  return stageNames[reached]
+}
+
+export const stageNames: Readonly<Record<Stage, string>> = {
+  data: 'data and delete files',
+  manifests: 'manifests',
+  'manifest-lists': 'manifest lists',
+  statistics: 'statistics',
+  metadata: 'older metadata files',
+  root: 'the root metadata file',
+}
