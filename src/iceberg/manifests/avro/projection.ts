@@ -1,0 +1,201 @@
+/**
+ * Decoders made for one writer's schema: they read the few fields that are asked for, found by field id, and step over
+ * everything else. They are generated as JavaScript, because a purge of ten million files spends its time here; the
+ * code is made of numbers and of the words in this file only, never of what stands in the schema.
+ */
+import { CorruptManifestError, UnsupportedManifestError } from '../errors.ts'
+import { type AvroField, type AvroType, minimumSize } from './schema.ts'
+
+/** A field to read. `present` tells only whether a value other than null is there. */
+export interface Slot {
+  readonly fieldId: number
+  /** Looked for where a writer left out every field id. */
+  readonly name: string
+  readonly kind: 'number' | 'string' | 'present'
+}
+
+/** Value of a slot: number, string or boolean; undefined when it is null or the writer has no such field. */
+export type SlotValue = number | string | boolean | undefined
+
+/** Decodes `count` records of a block into `emit`. Throws CorruptManifestError when they do not fill it exactly. */
+export type BlockDecoder = (block: Buffer, count: number, emit: (...values: SlotValue[]) => void) => void
+
+/** Makes a decoder. Throws UnsupportedManifestError when a field has a type that it cannot have. */
+export function compileDecoder(schema: AvroType, slots: readonly Slot[]): BlockDecoder {
+  if (schema.kind !== 'record') throw new UnsupportedManifestError('The Avro file does not hold records')
+  const generator = new Generator(slots, !hasFieldIds(schema))
+  const body = generator.read(schema)
+  const names = slots.map((_, index) => `v${index}`)
+  const source = `
+    const end = b.length
+    let p = 0
+    for (let r = 0; r < count; r++) {
+      let ${names.map((name) => `${name} = undefined`).join(', ')};
+      ${body}
+      if (p > end) throw cut()
+      emit(${names.join(', ')})
+    }
+    if (p !== end) throw left(end - p)
+  `
+  const decode = new Function('b', 'count', 'emit', 'cut', 'left', 'bad', source) as (
+    ...args: unknown[]
+  ) => void
+  return (block, count, emit) => decode(block, count, emit, cut, left, bad)
+}
+
+function hasFieldIds(type: AvroType): boolean {
+  switch (type.kind) {
+    case 'record':
+      return type.fields.some((field) => field.fieldId !== undefined || hasFieldIds(field.type))
+    case 'union':
+      return type.branches.some(hasFieldIds)
+    default:
+      return false
+  }
+}
+
+function cut(): CorruptManifestError {
+  return new CorruptManifestError('A record reaches beyond the end of its block')
+}
+function left(bytes: number): CorruptManifestError {
+  return new CorruptManifestError(`A block holds ${bytes} bytes more than its records`)
+}
+function bad(what: string): CorruptManifestError {
+  return new CorruptManifestError(`A block holds ${what}`)
+}
+
+class Generator {
+  readonly #slots: readonly Slot[]
+  readonly #byName: boolean
+  #variables = 0
+
+  constructor(slots: readonly Slot[], byName: boolean) {
+    this.#slots = slots
+    this.#byName = byName
+  }
+
+  /** Code that steps over a value, reading the slots inside records on the way. */
+  read(type: AvroType): string {
+    switch (type.kind) {
+      case 'record':
+        return type.fields.map((field) => this.#field(field)).join('\n')
+      case 'union':
+        return this.#union(type.branches, (branch) => this.read(branch))
+      default:
+        return this.#skip(type)
+    }
+  }
+
+  #field(field: AvroField): string {
+    const index = this.#slots.findIndex(({ fieldId, name }) =>
+      this.#byName ? name === field.name : fieldId === field.fieldId,
+    )
+    if (index === -1) return this.read(field.type)
+    return this.#assign(field.type, this.#slots[index]!, `v${index}`)
+  }
+
+  #assign(type: AvroType, slot: Slot, target: string): string {
+    if (type.kind === 'union')
+      return this.#union(type.branches, (branch) => this.#assign(branch, slot, target))
+    if (type.kind === 'null') return ''
+    if (slot.kind === 'present') return `${target} = true\n${this.#skip(type)}`
+    if (slot.kind === 'number' && (type.kind === 'int' || type.kind === 'long')) {
+      return this.#number(target)
+    }
+    if (slot.kind === 'string' && (type.kind === 'string' || type.kind === 'bytes')) {
+      const length = this.#variable()
+      return `let ${length}; ${this.#number(length)}
+        if (${length} < 0 || p + ${length} > end) throw cut()
+        ${target} = b.utf8Slice(p, p += ${length})`
+    }
+    throw new UnsupportedManifestError(`Field ${slot.name} (${slot.fieldId}) is of Avro type ${type.kind}`)
+  }
+
+  #union(branches: readonly AvroType[], code: (branch: AvroType) => string): string {
+    const branch = this.#variable()
+    const cases = branches.map((type, index) => `case ${index}: { ${code(type)}; break }`)
+    return `let ${branch}; ${this.#number(branch)}
+      switch (${branch}) { ${cases.join('\n')} default: throw p > end ? cut() : bad('an unknown branch of a union') }`
+  }
+
+  #skip(type: AvroType): string {
+    switch (type.kind) {
+      case 'null':
+        return ''
+      case 'boolean':
+        return 'p++'
+      case 'int':
+      case 'long':
+        return 'while (b[p++] & 128);'
+      case 'float':
+        return 'p += 4'
+      case 'double':
+        return 'p += 8'
+      case 'fixed':
+        return `p += ${type.size}`
+      case 'bytes':
+      case 'string':
+        return this.#skipBytes()
+      case 'record':
+        return type.fields.map((field) => this.#skip(field.type)).join('\n')
+      case 'union':
+        return this.#union(type.branches, (branch) => this.#skip(branch))
+      case 'array':
+        return this.#skipItems(minimumSize(type.items), this.#skip(type.items))
+      case 'map':
+        return this.#skipItems(1 + minimumSize(type.items), `${this.#skipBytes()}\n${this.#skip(type.items)}`)
+    }
+  }
+
+  #skipBytes(): string {
+    const length = this.#variable()
+    return `{ let ${length}; ${this.#number(length)}
+      if (${length} < 0 || (p += ${length}) > end) throw cut() }`
+  }
+
+  /** Items come in blocks; a negative count is followed by the block's size in bytes, so that it can be jumped over. */
+  #skipItems(itemSize: number, skipItem: string): string {
+    const count = this.#variable()
+    const bytes = this.#variable()
+    // Items that take no space could be counted by the billions.
+    const items =
+      itemSize === 0 ? '' : `for (; ${count} > 0; ${count}--) { ${skipItem}\nif (p > end) throw cut() }`
+    return `for (;;) {
+      let ${count}; ${this.#number(count)}
+      if (${count} === 0) break
+      if (p > end) throw cut()
+      if (${count} < 0) {
+        let ${bytes}; ${this.#number(bytes)}
+        if (${bytes} < 0 || (p += ${bytes}) > end) throw cut()
+      } else { ${items} }
+    }`
+  }
+
+  /** A zigzag varint into a variable: exact to 2^53, which no length, count, status or file size exceeds. */
+  #number(target: string): string {
+    const byte = this.#variable()
+    const shift = this.#variable()
+    return `{
+      let ${byte} = b[p++]
+      ${target} = ${byte} & 127
+      if (${byte} > 127) {
+        ${byte} = b[p++]; ${target} |= (${byte} & 127) << 7
+        if (${byte} > 127) {
+          ${byte} = b[p++]; ${target} |= (${byte} & 127) << 14
+          let ${shift} = 2097152
+          while (${byte} > 127) {
+            ${byte} = b[p++]
+            ${target} += (${byte} & 127) * ${shift}
+            ${shift} *= 128
+            if (${shift} > 1e21) throw bad('a number of more than 64 bits')
+          }
+        }
+      }
+      ${target} = ${target} % 2 === 0 ? ${target} / 2 : -(${target} + 1) / 2
+    }`
+  }
+
+  #variable(): string {
+    return `x${this.#variables++}`
+  }
+}

@@ -1,0 +1,55 @@
+import { openContainer } from './avro/container.ts'
+import { compileDecoder, type Slot, type SlotValue } from './avro/projection.ts'
+import { CorruptManifestError } from './errors.ts'
+
+/** A manifest, as a manifest list names it. */
+export interface ManifestFile {
+  readonly path: string
+  /** Bytes, as the list says; undefined where it does not. */
+  readonly length: number | undefined
+  readonly content: 'data' | 'deletes'
+  /** Entries that the manifest must have; undefined where the list does not count them all. */
+  readonly entryCount: number | undefined
+  /** The manifest is encrypted. */
+  readonly encrypted: boolean
+}
+
+/** Field ids of `manifest_file`: https://iceberg.apache.org/spec/#manifest-lists */
+const slots: readonly Slot[] = [
+  { fieldId: 500, name: 'manifest_path', kind: 'string' },
+  { fieldId: 501, name: 'manifest_length', kind: 'number' },
+  { fieldId: 517, name: 'content', kind: 'number' },
+  { fieldId: 504, name: 'added_files_count', kind: 'number' },
+  { fieldId: 505, name: 'existing_files_count', kind: 'number' },
+  { fieldId: 506, name: 'deleted_files_count', kind: 'number' },
+  { fieldId: 519, name: 'key_metadata', kind: 'present' },
+]
+
+/**
+ * Reads a manifest list. Throws CorruptManifestError for a file that is cut short or damaged, UnsupportedManifestError
+ * for one that cannot be read at all.
+ */
+export async function readManifestList(
+  chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
+): Promise<ManifestFile[]> {
+  const container = await openContainer(chunks)
+  const decode = compileDecoder(container.schema, slots)
+  const manifests: ManifestFile[] = []
+  for await (const { bytes, count } of container.blocks()) {
+    decode(bytes, count, (...values) => manifests.push(manifestFile(values)))
+  }
+  return manifests
+}
+
+function manifestFile([path, length, content, added, existing, deleted, key]: SlotValue[]): ManifestFile {
+  if (typeof path !== 'string')
+    throw new CorruptManifestError('A manifest list names a manifest without a path')
+  const counts = [added, existing, deleted].filter((count) => typeof count === 'number' && count >= 0)
+  return {
+    path,
+    length: typeof length === 'number' ? length : undefined,
+    content: content === 1 ? 'deletes' : 'data',
+    entryCount: counts.length === 3 ? (counts as number[]).reduce((sum, count) => sum + count) : undefined,
+    encrypted: key === true,
+  }
+}
