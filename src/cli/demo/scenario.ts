@@ -1,3 +1,4 @@
+import type { WrittenFile } from '../../testing/table-writer/manifest.ts'
 import { orders, positionDeletes, regions } from './parquet.ts'
 import { puffin } from './puffin.ts'
 import type { RestClient } from './rest.ts'
@@ -25,6 +26,7 @@ export function plannedFiles(dataFiles: number): number {
   return dataFiles + deleteFilesFor(dataFiles) + 1 + neighbourFiles * 2
 }
 
+const regionOf = (file: WrittenFile) => String(file.partition?.region)
 const deleteFilesFor = (dataFiles: number) => Math.ceil(dataFiles / 25)
 
 /**
@@ -67,12 +69,12 @@ export async function makeTables(
   for (const file of written.slice(0, deleteFilesFor(dataFiles))) {
     const positions = [1, 5, 8]
     const bytes = positionDeletes(file.path, positions)
-    deletes.push(await dropped.writeFile('position-deletes', file.region!, positions.length, bytes))
+    deletes.push(await dropped.writeFile('position-deletes', regionOf(file), positions.length, bytes))
     onFile()
   }
   await dropped.deleteRows(deletes)
-  const region = written.at(-1)!.region!
-  const small = written.slice(deletes.length).filter((file) => file.region === region)
+  const region = regionOf(written.at(-1)!)
+  const small = written.slice(deletes.length).filter((file) => regionOf(file) === region)
   await dropped.replace(small, await writeOrders(dropped, region, rowsPerFile * Math.max(1, small.length)))
   await dropped.setStatistics((snapshotId, sequenceNumber) =>
     puffin(snapshotId, sequenceNumber, Buffer.from('the demo reads no sketches')),

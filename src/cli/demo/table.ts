@@ -2,17 +2,18 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { localPath } from '../../storage/location.ts'
-import {
-  type Entry,
-  type ListedFile,
-  type ListedManifest,
-  manifestFile,
-  manifestListFile,
-} from './manifests.ts'
+import { type WrittenEntry, type WrittenFile, writeManifest } from '../../testing/table-writer/manifest.ts'
+import { type ListedManifest, writeManifestList } from '../../testing/table-writer/manifest-list.ts'
 import { schema } from './parquet.ts'
 import type { RestClient } from './rest.ts'
 
-const partitionFields = [{ name: 'region', transform: 'identity', 'source-id': 2, 'field-id': 1000 }]
+const partitionField = { name: 'region', transform: 'identity', 'source-id': 2, 'field-id': 1000 }
+const partitionColumn = { fieldId: 1000, name: 'region', type: 'string' }
+
+/** A manifest with what is in it: a later snapshot may have to write it anew. */
+interface Manifest extends ListedManifest {
+  readonly entries: readonly WrittenEntry[]
+}
 
 /** The snapshot that is being made. */
 interface Next {
@@ -21,8 +22,8 @@ interface Next {
 }
 
 const toEntry =
-  (status: Entry['status'], next: Next) =>
-  (file: ListedFile): Entry => ({ status, file, ...next })
+  (status: WrittenEntry['status'], next: Next) =>
+  (file: WrittenFile): WrittenEntry => ({ status, file, ...next })
 
 export interface CreateOptions {
   readonly partitioned: boolean
@@ -41,9 +42,9 @@ export class DemoTable {
   /** What has been written, by stage, in absolute paths; metadata files are the catalog's. */
   readonly written = { data: new Set<string>(), manifests: 0, manifestLists: 0, statistics: 0 }
   readonly #client: RestClient
-  readonly #specFields: readonly unknown[]
+  readonly #isPartitioned: boolean
   readonly #route: string
-  #manifests: readonly ListedManifest[] = []
+  #manifests: readonly Manifest[] = []
   #parent: bigint | undefined
   #sequenceNumber = 0
 
@@ -53,19 +54,18 @@ export class DemoTable {
     name: string,
     { partitioned, location }: CreateOptions,
   ): Promise<DemoTable> {
-    const specFields = partitioned ? partitionFields : []
     const route = `/namespaces/${namespace}/tables`
     const { body } = await client.request('POST', route, {
       body: {
         name,
         location,
         schema,
-        'partition-spec': { 'spec-id': 0, fields: specFields },
+        'partition-spec': { 'spec-id': 0, fields: partitioned ? [partitionField] : [] },
         properties: { 'format-version': '2' },
       },
     })
     const metadata = body.metadata as { location: string }
-    return new DemoTable(client, name, `${route}/${name}`, metadata.location, specFields)
+    return new DemoTable(client, name, `${route}/${name}`, metadata.location, partitioned)
   }
 
   private constructor(
@@ -73,13 +73,13 @@ export class DemoTable {
     name: string,
     route: string,
     location: string,
-    specFields: readonly unknown[],
+    isPartitioned: boolean,
   ) {
     this.#client = client
     this.name = name
     this.#route = route
     this.location = location
-    this.#specFields = specFields
+    this.#isPartitioned = isPartitioned
   }
 
   get snapshots(): number {
@@ -93,22 +93,27 @@ export class DemoTable {
 
   /** Writes a Parquet file below the table's location, and says how a manifest lists it. */
   async writeFile(
-    content: ListedFile['content'],
+    content: 'data' | 'position-deletes',
     region: string,
     rows: number,
     bytes: Buffer,
-  ): Promise<ListedFile> {
-    const isPartitioned = this.#specFields.length > 0
-    const folder = isPartitioned ? `data/region=${region}` : 'data'
+  ): Promise<WrittenFile> {
+    const folder = this.#isPartitioned ? `data/region=${region}` : 'data'
     const suffix = content === 'data' ? '' : '-deletes'
     const name = `${folder}/${String(this.written.data.size).padStart(5, '0')}-${randomUUID()}${suffix}.parquet`
     this.written.data.add(await this.#write(name, bytes))
     const path = `${this.location}/${name}`
-    return { content, path, region: isPartitioned ? region : undefined, rows, bytes: bytes.length }
+    return {
+      content,
+      path,
+      recordCount: rows,
+      fileSize: bytes.length,
+      ...(this.#isPartitioned ? { partition: { region } } : {}),
+    }
   }
 
   /** Commits a snapshot that adds data files. */
-  async append(files: readonly ListedFile[]): Promise<void> {
+  async append(files: readonly WrittenFile[]): Promise<void> {
     await this.#commit('append', async (next) => {
       const added = await this.#writeManifest('data', next, files.map(toEntry('added', next)))
       return [...this.#manifests, added]
@@ -116,7 +121,7 @@ export class DemoTable {
   }
 
   /** Commits a snapshot that adds files of position deletes. */
-  async deleteRows(files: readonly ListedFile[]): Promise<void> {
+  async deleteRows(files: readonly WrittenFile[]): Promise<void> {
     await this.#commit('overwrite', async (next) => {
       const added = await this.#writeManifest('deletes', next, files.map(toEntry('added', next)))
       return [...this.#manifests, added]
@@ -127,7 +132,7 @@ export class DemoTable {
    * Commits a snapshot in which some data files have become one: what compaction does. Manifests that list them as live
    * are written anew; the old snapshots keep the old ones.
    */
-  async replace(old: readonly ListedFile[], compacted: ListedFile): Promise<void> {
+  async replace(old: readonly WrittenFile[], compacted: WrittenFile): Promise<void> {
     const replaced = new Set(old)
     await this.#commit('replace', async (next) => {
       const manifests = [await this.#writeManifest('data', next, [toEntry('added', next)(compacted)])]
@@ -137,7 +142,7 @@ export class DemoTable {
           manifests.push(manifest)
           continue
         }
-        const entries = manifest.entries.map((entry): Entry => {
+        const entries = manifest.entries.map((entry): WrittenEntry => {
           return replaced.has(entry.file)
             ? { ...entry, status: 'deleted', snapshotId: next.snapshotId }
             : { ...entry, status: 'existing' }
@@ -172,14 +177,14 @@ export class DemoTable {
     ])
   }
 
-  async #commit(operation: string, manifestsOf: (next: Next) => Promise<ListedManifest[]>): Promise<void> {
+  async #commit(operation: string, manifestsOf: (next: Next) => Promise<Manifest[]>): Promise<void> {
     const next = {
       snapshotId: randomBytes(8).readBigUInt64BE() >> 1n,
       sequenceNumber: this.#sequenceNumber + 1,
     }
     const manifests = await manifestsOf(next)
     const list = `metadata/snap-${next.snapshotId}-1-${randomUUID()}.avro`
-    await this.#write(list, manifestListFile(manifests, next.snapshotId, next.sequenceNumber))
+    await this.#write(list, writeManifestList({ formatVersion: 2, manifests }))
     this.written.manifestLists++
     const snapshot = {
       'snapshot-id': next.snapshotId,
@@ -200,15 +205,27 @@ export class DemoTable {
   }
 
   async #writeManifest(
-    content: ListedManifest['content'],
+    content: 'data' | 'deletes',
     next: Next,
-    entries: readonly Entry[],
-  ): Promise<ListedManifest> {
+    entries: readonly WrittenEntry[],
+  ): Promise<Manifest> {
     const name = `metadata/${randomUUID()}-m0.avro`
-    const bytes = manifestFile(entries, content, schema, this.#specFields)
+    const partition = this.#isPartitioned ? [partitionColumn] : []
+    const bytes = writeManifest({ formatVersion: 2, entries, partition })
     await this.#write(name, bytes)
     this.written.manifests++
-    return { path: `${this.location}/${name}`, length: bytes.length, content, entries, ...next }
+    const count = (status: WrittenEntry['status']) =>
+      entries.filter((entry) => entry.status === status).length
+    return {
+      path: `${this.location}/${name}`,
+      length: bytes.length,
+      content,
+      added: count('added'),
+      existing: count('existing'),
+      deleted: count('deleted'),
+      entries,
+      ...next,
+    }
   }
 
   async #update(updates: readonly unknown[]): Promise<void> {
