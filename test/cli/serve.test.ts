@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Cli, moulin, temporaryFolder } from './cli.ts'
 
-const serves = /serves .*?(http:\/\/[^\s\x1b]+)/
+const serves = /serves (http:\S+)/
 
 describe('moulin serve', () => {
   it('needs no configuration, says how to connect, and stops on SIGTERM', async () => {
@@ -72,17 +72,17 @@ describe('moulin serve', () => {
 
   it('refuses to listen for strangers, unless told to; then it warns', async () => {
     using folder = temporaryFolder()
-    const refused = await moulin(['serve', '--host', '0.0.0.0'], { cwd: folder.path })
+    // An address of documentation (RFC 5737): no machine has it, so nothing is ever opened to strangers here.
+    const strange = ['serve', '--host', '192.0.2.1']
+    const refused = await moulin(strange, { cwd: folder.path })
     expect(refused.code).toBe(1)
     expect(refused.stderr).toMatch(/server\.host \(--host\) is not a loopback address.*allowInsecure: true/)
 
-    const cli = new Cli(['serve', '--host', '127.0.0.1', '--port', '0'], {
+    const warned = await moulin(strange, {
       cwd: folder.path,
       env: { MOULIN_SERVER__ALLOW_INSECURE: 'true' },
     })
-    await cli.says(serves)
-    expect(cli.stderr).not.toContain('Nobody is authenticated')
-    cli.child.kill('SIGTERM')
-    await cli.ended
+    expect(warned.code).toBe(1)
+    expect(warned.stderr).toMatch(/Nobody is authenticated.*192\.0\.2\.1 is no address of this machine/s)
   })
 })
