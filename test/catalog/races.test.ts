@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { isIcebergError } from '../../src/iceberg/errors.ts'
 import { forEachDatabase } from '../../src/testing/databases.ts'
@@ -134,20 +135,41 @@ forEachDatabase((dialect) => {
     await using test = await openCatalog(dialect)
     await test.catalog.createNamespace(['ns'], {})
     const replica = await test.replica()
-    for (let round = 0; round < 60; round++) {
+    for (let round = 0; round < 40; round++) {
       const created = await test.catalog.createTable(['ns'], table('t'))
-      const [committed, dropped] = await Promise.allSettled([
-        replica.commitTable(t, setProperties({ round: String(round) })),
-        test.catalog.dropTable(t),
-      ])
-      expect(dropped.status).toBe('fulfilled')
-      if (dropped.status !== 'fulfilled') continue
+      const moved = Promise.withResolvers<void>()
+      // Every other round the drop begins while the commit has moved the pointer, but is not committed yet.
+      const alongside = async () => {
+        moved.resolve()
+        await sleep(round % 4)
+      }
+      const committing = replica.commitTable(t, setProperties({ round: String(round) }), { alongside })
+      if (round % 2) await moved.promise
+      const [committed, dropped] = await Promise.allSettled([committing, test.catalog.dropTable(t)])
+      if (dropped.status !== 'fulfilled') throw dropped.reason
       if (committed.status === 'fulfilled') {
         expect(dropped.value.metadataLocation).toBe(committed.value.metadataLocation)
       } else {
         expect(committed.reason.type).toBe('NoSuchTableException')
         expect(dropped.value.metadataLocation).toBe(created.metadataLocation)
       }
+    }
+  })
+
+  it(`${dialect}: of two that move to overlapping places one succeeds`, async () => {
+    await using test = await openCatalog(dialect)
+    await test.catalog.createNamespace(['ns'], {})
+    const replica = await test.replica()
+    const u = { namespace: ['ns'], name: 'u' }
+    for (const name of ['t', 'u']) await test.catalog.createTable(['ns'], table(name))
+    for (let round = 0; round < 10; round++) {
+      const location = `${test.location}/m${round}`
+      const alongside = () => sleep(3)
+      const results = await Promise.allSettled([
+        test.catalog.commitTable(t, setLocation(location), { alongside }),
+        replica.commitTable(u, setLocation(`${location}/sub`), { alongside }),
+      ])
+      expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     }
   })
 

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { DroppedEntry } from '../../src/catalog/catalog.ts'
 import type { Transaction } from '../../src/database/database.ts'
 import { namespacePath } from '../../src/database/namespace-path.ts'
+import { lockPlaces } from '../../src/database/places.ts'
 import type { PurgeState } from '../../src/database/schema/purges.ts'
+import type { IcebergError } from '../../src/iceberg/errors.ts'
 import { canonicalLocation } from '../../src/storage/location.ts'
 import { forEachDatabase } from '../../src/testing/databases.ts'
 import { openCatalog, path, setProperties, table } from './fixture.ts'
@@ -197,27 +200,39 @@ forEachDatabase((dialect) => {
     expect((await catalog.loadTable(t)).metadataLocation).toBe(first.metadataLocation)
   })
 
-  it(`${dialect}: a purge and a register of the same table never both get it`, async () => {
+  it(`${dialect}: a register is refused, or seen by the guard of the purge`, async () => {
     await using test = await openCatalog(dialect)
-    const { catalog } = test
+    const { catalog, database } = test
     const replica = await test.replica()
     await catalog.createNamespace(['ns'], {})
+    /** What a purge does before it erases anything: look for live entries with the same root. */
+    const guard = async (metadataLocation: string) =>
+      await database.transaction(async (tx) => {
+        await lockPlaces(tx, 'shared')
+        const key = canonicalLocation(metadataLocation)
+        return await tx.selectFrom('entries').select('name').where('metadata_key', '=', key).execute()
+      })
+    const outcomes = new Set<string>()
     for (let round = 0; round < 30; round++) {
       const { metadataLocation } = await catalog.createTable(['ns'], table('t'))
-      const [registered] = await Promise.allSettled([
-        replica.registerTable(['ns'], {
-          name: `copy${round}`,
-          metadataLocation: metadataLocation!,
-          overwrite: false,
-        }),
-        catalog.dropTable(t, { alongside: purge(randomUUID(), 'pending') }),
-      ])
-      if (registered.status === 'fulfilled') {
-        // It came first, saw the live table, and stands where the purge's guard will see it.
-        expect(registered.value.warnings).not.toEqual([])
-        continue
+      const request = { name: `copy${round}`, metadataLocation: metadataLocation!, overwrite: false }
+      const registering = Promise.withResolvers<void>()
+      const alongside = async () => {
+        registering.resolve()
+        await sleep(round % 5)
       }
-      expect(registered.reason.type).toBe('LocationConflictException')
+      const registered = replica.registerTable(['ns'], request, { alongside }).then(
+        () => 'registered',
+        (error: IcebergError) => error.type,
+      )
+      if (round % 2) await Promise.race([registering.promise, registered])
+      await catalog.dropTable(t, { alongside: purge(randomUUID(), 'pending') })
+      const seen = await guard(metadataLocation!)
+      const outcome = await registered
+      outcomes.add(outcome)
+      expect(seen).toEqual(outcome === 'registered' ? [{ name: request.name }] : [])
     }
+    expect(outcomes).toContain('registered')
+    for (const outcome of outcomes) expect(['registered', 'LocationConflictException']).toContain(outcome)
   })
 })
