@@ -56,8 +56,12 @@ export interface PurgeRun {
   readonly logger: Logger
   /** Files of the purge's warehouse, with credentials resolved for this attempt. */
   readonly io: FileIO
-  /** Which paths must stay; see `guard.ts`. */
+  /** Which paths must stay, of those that other tables hold; see `guard.ts`. */
   readonly keep: KeepRule
+  /** The stage that an earlier attempt had begun; `data` for a first one. All stages before it are done. */
+  readonly stage: Stage
+  /** Notes that a stage begins. Durable when it resolves: only then may its files be missing without alarm. */
+  begin(stage: Stage): Promise<void>
   /** Now, milliseconds since the epoch. Under a test's control. */
   now(): number
   /** Adds to the purge's counters; written to the ledger with the lease's epoch at the next beat. */
@@ -66,8 +70,8 @@ export interface PurgeRun {
   report(failures: readonly PathFailure[]): Promise<void>
 }
 
-/** Tells why a path must not be erased, or undefined when it may. */
-export type KeepRule = (path: string, stage: Stage) => string | undefined
+/** Tells of each path why it must not be erased (the name of a rule), or undefined when it may. */
+export type KeepRule = (paths: readonly string[]) => Promise<readonly (string | undefined)[]>
 
 /** The stages of a reach, in the order in which they are erased: leaves before parents, the root last. */
 export const stages = ['data', 'manifests', 'manifest-lists', 'statistics', 'metadata', 'root'] as const

@@ -1,0 +1,74 @@
+import type { IcebergPurger, IcebergPurgerFactory, PurgerContext } from './purger.ts'
+import { SynchronousPurger } from './purgers/synchronous/synchronous-purger.ts'
+
+/** The configured purger cannot be had. The message says what to change. */
+export class PurgerConfigurationError extends Error {
+  override readonly name = 'PurgerConfigurationError'
+}
+
+/** Purgers that need no module of their own, by alias. */
+const builtIn: Readonly<Record<string, IcebergPurgerFactory>> = {
+  synchronous: () => new SynchronousPurger(),
+}
+
+/**
+ * Makes the purger that the configuration names: an alias (`synchronous`), or a module specifier (`@acme/moulin-batch`,
+ * `file:///opt/purger.js`, `./purger.js` relative to the working directory) whose default export is an
+ * {@link IcebergPurgerFactory}.
+ *
+ * Throws {@link PurgerConfigurationError} when there is no such module, or it does not hold a purger.
+ */
+export async function createPurger(
+  name: string,
+  options: Readonly<Record<string, unknown>>,
+  context: PurgerContext,
+): Promise<IcebergPurger> {
+  const factory = Object.hasOwn(builtIn, name) ? builtIn[name]! : await importFactory(name)
+  let purger: IcebergPurger
+  try {
+    purger = await factory(options, context)
+  } catch (error) {
+    throw new PurgerConfigurationError(
+      `The purger ${JSON.stringify(name)} refused its options: ${messageOf(error)}`,
+      { cause: error },
+    )
+  }
+  const problem = whatIsWrong(purger)
+  if (problem !== undefined) {
+    throw new PurgerConfigurationError(`The purger ${JSON.stringify(name)} is none: ${problem}`)
+  }
+  return purger
+}
+
+async function importFactory(specifier: string): Promise<IcebergPurgerFactory> {
+  const aliases = Object.keys(builtIn).join(', ')
+  const target = specifier.startsWith('.') ? new URL(specifier, `file://${process.cwd()}/`).href : specifier
+  let module: { default?: unknown }
+  try {
+    module = (await import(target)) as { default?: unknown }
+  } catch (error) {
+    throw new PurgerConfigurationError(
+      `There is no purger ${JSON.stringify(specifier)}: it is not a built-in one (${aliases}), and cannot be imported as a module: ${messageOf(error)}`,
+      { cause: error },
+    )
+  }
+  if (typeof module.default !== 'function') {
+    throw new PurgerConfigurationError(
+      `The module ${JSON.stringify(specifier)} is no purger: its default export must be a factory function`,
+    )
+  }
+  return module.default as IcebergPurgerFactory
+}
+
+function whatIsWrong(purger: unknown): string | undefined {
+  if (typeof purger !== 'object' || purger === null) return 'its factory gave no object'
+  const { name, waits, purge } = purger as Partial<IcebergPurger>
+  if (typeof name !== 'string' || name === '') return 'its name is missing'
+  if (typeof waits !== 'boolean') return 'it does not say whether DELETE waits for it (waits)'
+  if (typeof purge !== 'function') return 'it has no method purge'
+  return undefined
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,345 @@
+/**
+ * The ledger: one row per purge, the source of truth. Every write of a worker carries the epoch of its lease, so that
+ * one that was declared dead changes nothing any more. Times are the database's.
+ */
+import { randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Database, Executor, Transaction } from '../database/database.ts'
+import { namespacePath } from '../database/namespace-path.ts'
+import { lockPlaces } from '../database/places.ts'
+import type { PurgeState } from '../database/schema/purges.ts'
+import { canonicalLocation } from '../storage/location.ts'
+import { addCounts } from './counts.ts'
+import { sharedWith } from './guard.ts'
+import type { OutcomeCounts, PathFailure, Purge, Stage } from './purger.ts'
+import { type PurgeRecord, purgeOf, purgeRecord, stageOf } from './record.ts'
+
+/** Failures that are named per purge; all are counted. */
+const maxFailures = 10_000
+
+/** What a drop tells of the entry that it removes. */
+export interface DroppedObject {
+  readonly entryId: string
+  readonly kind: 'table' | 'view'
+  readonly warehouse: string
+  readonly identifier: { readonly namespace: readonly string[]; readonly name: string }
+  readonly uuid: string | undefined
+  readonly metadataLocation: string
+  /** Rows of `places`; they move from the entry to the purge. */
+  readonly places: readonly { readonly id: string; readonly location: string; readonly owned: boolean }[]
+}
+
+/** Who asked. */
+export interface PurgeOrigin {
+  readonly principal: string
+  readonly requestId: string
+  readonly client: string
+}
+
+/** A purge with the lease under which one worker works on it. */
+export interface Lease {
+  readonly purge: Purge
+  readonly owner: string
+  readonly epoch: number
+  readonly attempt: number
+  readonly stage: Stage
+}
+
+/** The lease has run out and somebody else may have the purge: stop, and write nothing more. */
+export class LeaseLostError extends Error {
+  override readonly name = 'LeaseLostError'
+  constructor(id: string) {
+    super(`The lease of purge ${id} is lost.`)
+  }
+}
+
+export class Ledger {
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  /**
+   * Records a purge as `pending`, in the transaction that drops the entry, and makes the entry's places its own: there
+   * is no moment in which the files belong to nobody.
+   */
+  async record(
+    tx: Transaction,
+    dropped: DroppedObject,
+    origin: PurgeOrigin,
+    options: { readonly purger: string; readonly maxAttempts: number },
+  ): Promise<string> {
+    const id = randomUUID()
+    const now = await this.#database.now(tx)
+    const locations = dropped.places.map(({ location, owned }) => ({ location, owned }))
+    await tx
+      .insertInto('purges')
+      .values({
+        id,
+        state: 'pending',
+        kind: dropped.kind,
+        warehouse: dropped.warehouse,
+        namespace: namespacePath(dropped.identifier.namespace),
+        name: dropped.identifier.name,
+        entry_id: dropped.entryId,
+        uuid: dropped.uuid ?? null,
+        metadata_location: dropped.metadataLocation,
+        metadata_key: canonicalLocation(dropped.metadataLocation),
+        locations: JSON.stringify(locations),
+        purger: options.purger,
+        principal: origin.principal,
+        request_id: origin.requestId,
+        client: origin.client.slice(0, 200),
+        requested_at: now,
+        updated_at: now,
+        next_attempt_at: now,
+        attempts: 0,
+        max_attempts: options.maxAttempts,
+        priority: 0,
+        lease_epoch: 0,
+        counts: '{}',
+      })
+      .execute()
+    const placeIds = dropped.places.map((place) => place.id)
+    if (placeIds.length > 0) {
+      await tx
+        .updateTable('places')
+        .set({ purge_id: id, entry_id: null })
+        .where('id', 'in', placeIds)
+        .execute()
+    }
+    return id
+  }
+
+  /**
+   * Takes the lease of a purge that nobody works on, after asking the guard in the same transaction: when a live table
+   * has the same metadata file or UUID, the purge is held instead. Undefined when it is held, or not to be had.
+   *
+   * @param leaseTime milliseconds.
+   */
+  async claim(id: string, owner: string, leaseTime: number): Promise<Lease | undefined> {
+    return await this.#database.transaction(async (tx) => {
+      await lockPlaces(tx, 'shared')
+      const now = await this.#database.now(tx)
+      const row = await tx
+        .updateTable('purges')
+        .set((where) => ({
+          state: 'running',
+          lease_owner: owner,
+          lease_epoch: where('lease_epoch', '+', 1),
+          lease_expires_at: now + leaseTime,
+          attempts: where('attempts', '+', 1),
+          started_at: sql<number>`coalesce(started_at, ${now})`,
+          updated_at: now,
+        }))
+        .where('id', '=', id)
+        .where('state', '=', 'pending')
+        .returningAll()
+        .executeTakeFirst()
+      if (!row) return undefined
+      const reason = await sharedWith(tx, row)
+      if (reason !== undefined) {
+        await tx
+          .updateTable('purges')
+          .set({
+            state: 'held',
+            held_from: 'pending',
+            hold_reason: reason,
+            lease_owner: null,
+            lease_expires_at: null,
+          })
+          .where('id', '=', id)
+          .execute()
+        return undefined
+      }
+      return {
+        purge: purgeOf(row),
+        owner,
+        epoch: row.lease_epoch,
+        attempt: row.attempts,
+        stage: stageOf(row),
+      }
+    })
+  }
+
+  /** Renews the lease and adds to the counters. Throws {@link LeaseLostError}. */
+  async beat(lease: Lease, leaseTime: number, counts: OutcomeCounts): Promise<void> {
+    await this.#fenced(lease, async (tx, row) => {
+      const now = await this.#database.now(tx)
+      await tx
+        .updateTable('purges')
+        .set({
+          lease_expires_at: now + leaseTime,
+          updated_at: now,
+          counts: JSON.stringify(addCounts(JSON.parse(row.counts) as OutcomeCounts, counts)),
+        })
+        .where('id', '=', lease.purge.id)
+        .execute()
+    })
+  }
+
+  /** Notes that a stage has begun. Throws {@link LeaseLostError}. */
+  async begin(lease: Lease, stage: Stage): Promise<void> {
+    await this.#fenced(lease, async (tx) => {
+      await tx
+        .updateTable('purges')
+        .set({ checkpoint: JSON.stringify({ stage }), updated_at: await this.#database.now(tx) })
+        .where('id', '=', lease.purge.id)
+        .execute()
+    })
+  }
+
+  /** Names paths that could not be erased; of a path that is named already, the latest news. */
+  async reportFailures(lease: Lease, failures: readonly PathFailure[]): Promise<void> {
+    await this.#fenced(lease, async (tx) => {
+      const now = await this.#database.now(tx)
+      const { count } = await tx
+        .selectFrom('purge_failures')
+        .select((select) => select.fn.countAll<number>().as('count'))
+        .where('purge_id', '=', lease.purge.id)
+        .executeTakeFirstOrThrow()
+      const unique = new Map(failures.map((failure) => [failure.path, failure]))
+      for (const failure of [...unique.values()].slice(0, Math.max(0, maxFailures - count))) {
+        const values = {
+          stage: failure.stage,
+          outcome: failure.outcome,
+          code: failure.code.slice(0, 200),
+          message: failure.message.slice(0, 1_000),
+          failed_at: now,
+        }
+        await tx
+          .insertInto('purge_failures')
+          .values({ purge_id: lease.purge.id, path: failure.path, ...values })
+          .onConflict((conflict) => conflict.columns(['purge_id', 'path']).doUpdateSet(values))
+          .execute()
+      }
+    })
+  }
+
+  /**
+   * Ends the attempt. `succeeded` frees the purge's places and forgets the paths that failed on the way; `failed` and
+   * `held` keep them reserved. Throws {@link LeaseLostError}.
+   */
+  async finish(
+    lease: Lease,
+    end:
+      | { readonly state: 'succeeded' }
+      | { readonly state: 'failed'; readonly error: string }
+      | { readonly state: 'held'; readonly reason: string },
+    counts: OutcomeCounts,
+  ): Promise<void> {
+    await this.#fenced(lease, async (tx, row) => {
+      const now = await this.#database.now(tx)
+      const { id } = lease.purge
+      await tx
+        .updateTable('purges')
+        .set({
+          state: end.state,
+          updated_at: now,
+          finished_at: end.state === 'held' ? null : now,
+          lease_owner: null,
+          lease_expires_at: null,
+          counts: JSON.stringify(addCounts(JSON.parse(row.counts) as OutcomeCounts, counts)),
+          last_error: end.state === 'failed' ? end.error.slice(0, 4_000) : null,
+          held_from: end.state === 'held' ? 'pending' : null,
+          hold_reason: end.state === 'held' ? end.reason.slice(0, 4_000) : null,
+        })
+        .where('id', '=', id)
+        .execute()
+      if (end.state !== 'succeeded') return
+      await tx.deleteFrom('places').where('purge_id', '=', id).execute()
+      await tx.deleteFrom('purge_failures').where('purge_id', '=', id).execute()
+    })
+  }
+
+  /**
+   * Purges on which a server was working when it died become `failed`, so that they are seen and can be tried again;
+   * their places stay reserved. Gives their ids.
+   */
+  async recoverAbandoned(): Promise<string[]> {
+    return await this.#database.transaction(async (tx) => {
+      const now = await this.#database.now(tx)
+      const rows = await tx
+        .updateTable('purges')
+        .set((where) => ({
+          state: 'failed',
+          finished_at: now,
+          updated_at: now,
+          lease_owner: null,
+          lease_expires_at: null,
+          lease_epoch: where('lease_epoch', '+', 1),
+          last_error: 'The server that was erasing the files stopped before it was done.',
+        }))
+        .where('state', '=', 'running')
+        .where('lease_expires_at', '<', now)
+        .returning('id')
+        .execute()
+      return rows.map(({ id }) => id)
+    })
+  }
+
+  async get(id: string): Promise<PurgeRecord | undefined> {
+    const row = await this.#database.reader
+      .selectFrom('purges')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirst()
+    return row && purgeRecord(row)
+  }
+
+  /** The latest purges first. */
+  async list(limit = 100): Promise<PurgeRecord[]> {
+    const rows = await this.#database.reader
+      .selectFrom('purges')
+      .selectAll()
+      .orderBy('requested_at', 'desc')
+      .orderBy('id')
+      .limit(limit)
+      .execute()
+    return rows.map(purgeRecord)
+  }
+
+  /** Paths that could not be erased, in their order. */
+  async failures(id: string, limit = 100): Promise<PathFailure[]> {
+    const rows = await this.#database.reader
+      .selectFrom('purge_failures')
+      .select(['path', 'stage', 'outcome', 'code', 'message'])
+      .where('purge_id', '=', id)
+      .orderBy('path')
+      .limit(limit)
+      .execute()
+    return rows.map((row) => ({ ...row, stage: row.stage as Stage }))
+  }
+
+  /** Purges by state, for metrics. */
+  async countByState(executor: Executor = this.#database.reader): Promise<Map<PurgeState, number>> {
+    const rows = await executor
+      .selectFrom('purges')
+      .select(['state', (select) => select.fn.countAll<number>().as('count')])
+      .groupBy('state')
+      .execute()
+    return new Map(rows.map(({ state, count }) => [state, count]))
+  }
+
+  /** Runs a write that only the holder of the lease may do. */
+  async #fenced(
+    lease: Lease,
+    write: (tx: Transaction, row: { readonly counts: string }) => Promise<void>,
+  ): Promise<void> {
+    await this.#database.transaction(async (tx) => {
+      // Touching the row locks it on PostgreSQL until the write is done.
+      const row = await tx
+        .updateTable('purges')
+        .set({ lease_epoch: lease.epoch })
+        .where('id', '=', lease.purge.id)
+        .where('state', '=', 'running')
+        .where('lease_epoch', '=', lease.epoch)
+        .where('lease_owner', '=', lease.owner)
+        .returning('counts')
+        .executeTakeFirst()
+      if (!row) throw new LeaseLostError(lease.purge.id)
+      await write(tx, row)
+    })
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * The reach: every file reachable from a metadata file, leaves before parents. Memory grows with the number of
+ * manifests, never with the number of files.
+ */
+import { setImmediate as breathe } from 'node:timers/promises'
+import { isIcebergError } from '../iceberg/errors.ts'
+import { CorruptManifestError, UnsupportedManifestError } from '../iceberg/manifests/errors.ts'
+import { readManifest } from '../iceberg/manifests/manifest.ts'
+import { type ManifestFile, readManifestList } from '../iceberg/manifests/manifest-list.ts'
+import type { TableMetadata } from '../iceberg/metadata/model.ts'
+import { decodeMetadataFile, parseTableMetadata } from '../iceberg/metadata/parse.ts'
+import { mapBounded } from '../storage/concurrency.ts'
+import { type FileIO, FileNotFoundError, FileTooLargeError } from '../storage/file-io.ts'
+import { PermanentPurgeError } from './purger.ts'
+
+/** Bytes of a root metadata file as stored. */
+const maxMetadataBytes = 500 * 1024 * 1024
+/** Manifest lists read at a time. */
+const listsInFlight = 8
+
+/** What a table's root metadata names, each path once. */
+export interface TableReach {
+  /** `gc.enabled`: false keeps the data stage, because the data may belong to others. */
+  readonly ownsData: boolean
+  readonly manifestLists: readonly string[]
+  readonly statistics: readonly string[]
+  readonly olderMetadata: readonly string[]
+  /** Manifests embedded in v1 snapshots. */
+  readonly embeddedManifests: readonly string[]
+}
+
+/**
+ * Reads the root of a table. Throws PermanentPurgeError naming it when it is missing, no valid metadata, of a format
+ * version above 3, or encrypted.
+ */
+export async function readRoot(io: FileIO, location: string, signal: AbortSignal): Promise<TableReach> {
+  const metadata = await readMetadata(io, location, signal)
+  if (metadata.encryptionKeys.length > 0 || metadata.snapshots.some(({ keyId }) => keyId !== undefined)) {
+    throw new PermanentPurgeError(
+      `The table is encrypted, and its manifests cannot be read without its keys: ${location}`,
+    )
+  }
+  const older = new Set(metadata.metadataLog.map(({ metadataFile }) => metadataFile))
+  older.delete(location)
+  return {
+    ownsData: metadata.properties['gc.enabled']?.toLowerCase() !== 'false',
+    manifestLists: unique(metadata.snapshots.map(({ manifestList }) => manifestList)),
+    embeddedManifests: unique(metadata.snapshots.flatMap(({ manifests }) => manifests ?? [])),
+    statistics: unique(
+      [...metadata.statistics, ...metadata.partitionStatistics].map(({ statisticsPath }) => statisticsPath),
+    ),
+    olderMetadata: [...older],
+  }
+}
+
+async function readMetadata(io: FileIO, location: string, signal: AbortSignal): Promise<TableMetadata> {
+  try {
+    const bytes = await io.read(location, { signal, maxBytes: maxMetadataBytes })
+    return parseTableMetadata(decodeMetadataFile(bytes, location))
+  } catch (error) {
+    if (error instanceof FileNotFoundError) {
+      throw new PermanentPurgeError(`The root metadata file is missing: ${location}`, { cause: error })
+    }
+    if (isIcebergError(error) || error instanceof FileTooLargeError) {
+      throw new PermanentPurgeError(`The root metadata file cannot be read: ${location}: ${error.message}`, {
+        cause: error,
+      })
+    }
+    throw error
+  }
+}
+
+/**
+ * All manifests of a table, each once, however many snapshots name it. Every manifest list is read before anything is
+ * erased. Throws PermanentPurgeError naming the list or manifest that is missing, corrupt or encrypted.
+ */
+export async function readManifestLists(
+  io: FileIO,
+  reach: TableReach,
+  signal: AbortSignal,
+): Promise<ManifestFile[]> {
+  const manifests = new Map<string, ManifestFile>()
+  for (const path of reach.embeddedManifests) {
+    manifests.set(path, { path, length: undefined, content: 'data', entryCount: undefined, encrypted: false })
+  }
+  await mapBounded(reach.manifestLists, listsInFlight, async (list) => {
+    const listed = await naming('manifest list', list, () =>
+      readManifestList(io.readStream(list, { signal })),
+    )
+    for (const manifest of listed) {
+      if (manifest.encrypted) {
+        throw new PermanentPurgeError(`The manifest is encrypted: ${manifest.path}, named by ${list}`)
+      }
+      if (!manifests.has(manifest.path)) manifests.set(manifest.path, manifest)
+    }
+  })
+  return [...manifests.values()]
+}
+
+/**
+ * Paths of the files that one manifest lists, entries of every status, in batches. Throws PermanentPurgeError naming
+ * the manifest when it is missing, corrupt, encrypted, or has not as many entries as its manifest list says.
+ */
+export async function* readPaths(
+  io: FileIO,
+  manifest: ManifestFile,
+  signal: AbortSignal,
+): AsyncGenerator<string[]> {
+  const batches = readManifest(io.readStream(manifest.path, { signal }))
+  let count = 0
+  for (;;) {
+    const { value: entries, done } = await naming('manifest', manifest.path, () => batches.next())
+    if (done) break
+    count += entries.length
+    if (entries.some(({ encrypted }) => encrypted)) {
+      throw new PermanentPurgeError(`The manifest lists encrypted files: ${manifest.path}`)
+    }
+    yield entries.map(({ path }) => path)
+    // A block from memory resolves at once: let requests that share the thread have their turn.
+    await breathe()
+  }
+  if (manifest.entryCount !== undefined && count !== manifest.entryCount) {
+    throw new PermanentPurgeError(
+      `The manifest is corrupt: ${manifest.path} has ${count} entries, its manifest list counts ${manifest.entryCount}`,
+    )
+  }
+}
+
+async function naming<T>(what: string, location: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof FileNotFoundError) {
+      throw new PermanentPurgeError(`The ${what} is missing: ${location}`, { cause: error })
+    }
+    if (error instanceof CorruptManifestError || error instanceof UnsupportedManifestError) {
+      throw new PermanentPurgeError(`The ${what} cannot be read: ${location}: ${error.message}`, {
+        cause: error,
+      })
+    }
+    throw error
+  }
+}
+
+function unique(paths: readonly (string | undefined)[]): string[] {
+  return [...new Set(paths.filter((path) => path !== undefined))]
+}
