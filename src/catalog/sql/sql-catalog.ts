@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import type { Database, Transaction } from '../../database/database.ts'
-import { badRequest } from '../../iceberg/errors.ts'
-import { type Identifier, identifierText, type Namespace } from '../../iceberg/identifier.ts'
+import type { Database } from '../../database/database.ts'
+import type { Identifier, Namespace } from '../../iceberg/identifier.ts'
 import { newTableMetadata } from '../../iceberg/metadata/builder.ts'
 import type { TableMetadata } from '../../iceberg/metadata/model.ts'
 import { newViewMetadata } from '../../iceberg/views/builder.ts'
@@ -26,6 +25,7 @@ import type {
   ViewChange,
 } from '../catalog.ts'
 import type { MetadataDocument } from '../metadata-document.ts'
+import { adapt, loadedTable, loadedView, plain, refuseDuplicates } from './answers.ts'
 import { tableChange, viewChange } from './changes.ts'
 import { commit } from './commit.ts'
 import type { CatalogContext, CatalogObserver } from './context.ts'
@@ -301,45 +301,5 @@ export class SqlCatalog implements Catalog {
     checkNamespace(to.namespace)
     checkName(to.name, `${kind.kind} name`)
     await rename(this.#context, kind, from, to, plain(mutation))
-  }
-}
-
-function loadedTable(
-  identifier: Identifier,
-  document: MetadataDocument<TableMetadata>,
-  warnings: readonly string[] = [],
-): LoadedTable {
-  return { identifier, metadataLocation: document.location, document, warnings }
-}
-
-function loadedView(identifier: Identifier, document: MetadataDocument<ViewMetadata>): LoadedView {
-  if (document.location === null) throw new Error('Views are never staged.')
-  return { identifier, metadataLocation: document.location, document }
-}
-
-/** The mutation's `alongside` as the parts of the catalog call it: with what they have made, not with the answer. */
-function adapt<Made, T>(
-  mutation: Mutation<T> | undefined,
-  answer: (made: Made) => T,
-): ((tx: Transaction, made: Made) => Promise<void>) | undefined {
-  const alongside = mutation?.alongside
-  return alongside && ((tx, made) => alongside(tx, answer(made)))
-}
-
-function plain(mutation: Mutation<void> | undefined): ((tx: Transaction) => Promise<void>) | undefined {
-  const alongside = mutation?.alongside
-  return alongside && ((tx) => alongside(tx, undefined))
-}
-
-function refuseDuplicates(identifiers: readonly Identifier[]): void {
-  const seen = new Set<string>()
-  for (const identifier of identifiers) {
-    const key = JSON.stringify([identifier.namespace, identifier.name])
-    if (seen.has(key)) {
-      throw badRequest(
-        `Table ${identifierText(identifier)} occurs twice in the transaction; send one change for it.`,
-      )
-    }
-    seen.add(key)
   }
 }
