@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { reportFailure } from './failure.ts'
 import { parsePort, withConfigOptions } from './options.ts'
 import { version } from './version.ts'
@@ -50,7 +50,7 @@ SIGINT or SIGTERM finishes the requests under way, then stops; a second one stop
     .description(
       'Starts a server on a free port and a temporary folder, makes Iceberg tables of real files, drops one of them with purge over HTTP, and accounts for every file by listing the disk. Asks nothing and leaves nothing behind.',
     )
-    .option('--files <number>', 'data files of the table that is dropped', parseFiles, 3000)
+    .option('--files <number>', 'data files of the table that is dropped', parseFiles, 8000)
     .option('--keep', 'leave the folder, to look at it afterwards')
     .option('--verbose', 'show stacks of errors')
     .action(async (options) => (await import('./demo/demo.ts')).demo(options))
@@ -92,5 +92,8 @@ Examples:
   moulin config show --config moulin.yaml  what takes effect, secrets hidden`
 
 function parseFiles(text: string): number {
-  return Math.min(Math.max(Number.parseInt(text, 10) || 1, 1), 100_000)
+  if (!/^[1-9]\d{0,5}$/.test(text) || Number(text) < 20) {
+    throw new InvalidArgumentError('Expected an integer from 20 to 999999.')
+  }
+  return Number(text)
 }

@@ -76,8 +76,8 @@ const purger = {
   type: 'string',
   minLength: 1,
   description:
-    'How the files of dropped tables get erased: the alias of a built-in purger, or the specifier of a module.',
-  examples: ['synchronous', '@acme/moulin-batch'],
+    'How the files of dropped tables get erased: the alias of a built-in purger, or a module: a package, or a path relative to this file.',
+  examples: ['synchronous', '@acme/moulin-batch', './purger.js'],
 } as const
 
 const purgerOptions = {

@@ -160,6 +160,16 @@ describe('purge', () => {
   })
 })
 
+describe('a purger', () => {
+  it('that is a path begins at the folder of the file', async () => {
+    const purgerOf = async (purger: string) =>
+      (await parseConfig(`purge: {purger: "${purger}"}`, { folder: '/srv' })).warehouses.default!.purge.purger
+    expect(await purgerOf('./purger.js')).toBe('file:///srv/purger.js')
+    expect(await purgerOf('../a b.js')).toBe('file:///a%20b.js')
+    expect(await purgerOf('@acme/batch')).toBe('@acme/batch')
+  })
+})
+
 describe('environment variables', () => {
   const file = written(
     'warehouses: {eu-lake: {location: s3://a/b, purge: {options: {maxRetries: 1}}}}',

@@ -1,4 +1,5 @@
 import { resolve as resolvePath } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { InvalidLocationError } from '../storage/file-io.ts'
 import { canonicalLocation } from '../storage/location.ts'
 import type { Config, PurgeConfig, StorageConfig, WarehouseConfig } from './config.ts'
@@ -73,18 +74,27 @@ function resolveWarehouse(
     location,
     storage: resolveStorage(warehouse.storage, location, folder, [...key, 'storage'], problems),
     catalog: warehouse.catalog,
-    purge: inheritPurge(warehouse.purge, purge),
+    purge: inheritPurge(warehouse.purge, purge, folder),
   }
 }
 
 /** Options belong to a purger: a warehouse that names another one does not inherit them. */
-function inheritPurge(own: CheckedWarehouse['purge'], common: CheckedConfig['purge']): PurgeConfig {
+function inheritPurge(
+  own: CheckedWarehouse['purge'],
+  common: CheckedConfig['purge'],
+  folder: string,
+): PurgeConfig {
   const isOther = own.purger !== undefined && own.purger !== common.purger
   return {
-    purger: own.purger ?? common.purger,
+    purger: resolvePurger(own.purger ?? common.purger, folder),
     options: own.options ?? (isOther ? {} : common.options),
     views: own.views ?? common.views,
   }
+}
+
+/** Aliases and packages stay as they are; a module's relative path becomes its URL. */
+function resolvePurger(purger: string, folder: string): string {
+  return /^\.\.?\//.test(purger) ? pathToFileURL(resolvePath(folder, purger)).href : purger
 }
 
 function resolveStorage(

@@ -22,7 +22,7 @@ describe('moulin demo', () => {
 
   it('leaves its folder with --keep, the neighbours in it', async () => {
     using folder = temporaryFolder()
-    const { code, stdout } = await moulin(['demo', '--files', '10', '--keep'], {
+    const { code, stdout } = await moulin(['demo', '--files', '20', '--keep'], {
       env: { TMPDIR: folder.path },
     })
     expect(code).toBe(0)

@@ -9,7 +9,7 @@ import { plural, type Style, styleFor } from '../style.ts'
 import { accountTable, checks } from './account.ts'
 import { takeInventory } from './disk.ts'
 import { ProgressLine } from './progress.ts'
-import { currentStage, type PurgeRecord, PurgeWatch, settled } from './purge-watch.ts'
+import { count, currentStage, type PurgeRecord, PurgeWatch, settled } from './purge-watch.ts'
 import { RestClient } from './rest.ts'
 import { makeTables, namespace, plannedFiles, type Scenario } from './scenario.ts'
 
@@ -83,6 +83,9 @@ async function show(folder: string, options: DemoOptions): Promise<void> {
 
     heading('What became of its files', style)
     for (const line of accountTable(evidence, style)) console.log(`  ${line}`)
+    if (count(record.counts, 'absent') > 0) {
+      console.log(style.dim('  (absent: listed by a second manifest, and erased already when its turn came)'))
+    }
     heading('Checked by listing and hashing the disk, before and after', style)
     const results = checks(evidence)
     for (const { passed, text } of results)

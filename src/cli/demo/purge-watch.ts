@@ -1,7 +1,7 @@
 import type { Database } from '../../database/database.ts'
 import { openDatabase } from '../../database/open.ts'
 import type { PurgeState } from '../../database/schema/purges.ts'
-import { type Outcome, type OutcomeCounts, type Stage, stages } from '../../purge/purger.ts'
+import { type Outcome, type OutcomeCounts, outcomes, type Stage, stages } from '../../purge/purger.ts'
 
 /** A purge as the ledger has it. */
 export interface PurgeRecord {
@@ -41,11 +41,11 @@ export function count(counts: OutcomeCounts, outcome: Outcome, stage?: Stage): n
   return counted.reduce((sum, each) => sum + (counts[each]?.[outcome] ?? 0), 0)
 }
 
-/** Number of paths whose outcome is known. */
+/** Number of files whose fate is known. (`absent` counts files that several manifests list once more.) */
 export function settled({ counts }: PurgeRecord): number {
-  return Object.values(counts)
-    .flatMap((outcomes) => Object.values(outcomes))
-    .reduce((sum, each) => sum + each, 0)
+  return outcomes
+    .filter((outcome) => outcome !== 'absent')
+    .reduce((sum, outcome) => sum + count(counts, outcome), 0)
 }
 
 /** The last stage in which something has happened, in a reader's words. */

@@ -58,24 +58,24 @@ export async function makeTables(
 
   const dropped = await DemoTable.create(client, namespace, 'orders', { partitioned: true })
   await dropped.append(archived.slice(0, borrowedFiles))
-  const written = []
+  const written: WrittenFile[][] = []
   for (let batch = 0; batch < batches; batch++) {
     const count = Math.floor((dataFiles * (batch + 1)) / batches) - Math.floor((dataFiles * batch) / batches)
-    const files = await writeMany(dropped, count)
-    if (files.length > 0) await dropped.append(files)
-    written.push(...files)
+    written.push(await writeMany(dropped, count))
+    await dropped.append(written.at(-1)!)
   }
   const deletes = []
-  for (const file of written.slice(0, deleteFilesFor(dataFiles))) {
+  for (const file of written.flat().slice(0, deleteFilesFor(dataFiles))) {
     const positions = [1, 5, 8]
     const bytes = positionDeletes(file.path, positions)
     deletes.push(await dropped.writeFile('position-deletes', regionOf(file), positions.length, bytes))
     onFile()
   }
   await dropped.deleteRows(deletes)
-  const region = regionOf(written.at(-1)!)
-  const small = written.slice(deletes.length).filter((file) => regionOf(file) === region)
-  await dropped.replace(small, await writeOrders(dropped, region, rowsPerFile * Math.max(1, small.length)))
+  // All of one region in the last append become one file.
+  const region = regions[0]
+  const small = written.at(-1)!.filter((file) => regionOf(file) === region)
+  await dropped.replace(small, await writeOrders(dropped, region, rowsPerFile * small.length))
   await dropped.setStatistics((snapshotId, sequenceNumber) =>
     puffin(snapshotId, sequenceNumber, Buffer.from('the demo reads no sketches')),
   )
