@@ -15,14 +15,13 @@ import type { TableMetadata } from '../../src/iceberg/metadata/model.ts'
 import { parseTableRequirements } from '../../src/iceberg/metadata/requirements.ts'
 import { parseTableUpdates } from '../../src/iceberg/metadata/updates.ts'
 import { parseViewUpdates } from '../../src/iceberg/views/updates.ts'
-import type { FileIO } from '../../src/storage/file-io.ts'
 import { LocalFileIO } from '../../src/storage/local/local-file-io.ts'
 import { createDatabase } from '../../src/testing/databases.ts'
 
 export interface CatalogFixture extends AsyncDisposable {
   readonly catalog: SqlCatalog
   readonly database: Database
-  readonly io: FileIO
+  readonly url: string
   /** The warehouse's folder and, as a location, its `file:` form. */
   readonly folder: string
   readonly location: string
@@ -30,31 +29,37 @@ export interface CatalogFixture extends AsyncDisposable {
   replica(options?: Partial<SqlCatalogOptions>): Promise<SqlCatalog>
 }
 
+/** The catalog of the warehouse in this folder. */
+export function catalogOn(
+  database: Database,
+  folder: string,
+  options: Partial<SqlCatalogOptions> = {},
+): SqlCatalog {
+  const location = `file://${folder}`
+  const io = new LocalFileIO([location])
+  return new SqlCatalog({
+    warehouse: 'main',
+    location,
+    database,
+    io,
+    logger: pino({ level: 'silent' }),
+    ...options,
+  })
+}
+
 /** A catalog on a fresh database and an empty local warehouse. */
 export async function openCatalog(dialect: Dialect): Promise<CatalogFixture> {
   const test = await createDatabase(dialect)
   const folder = mkdtempSync(join(tmpdir(), 'moulin-warehouse-'))
-  const location = `file://${folder}`
-  const io = new LocalFileIO([location])
-  const open = (database: Database, options: Partial<SqlCatalogOptions> = {}) =>
-    new SqlCatalog({
-      warehouse: 'main',
-      location,
-      database,
-      io,
-      logger: pino({ level: 'silent' }),
-      ...options,
-    })
   return {
-    catalog: open(test.database),
+    catalog: catalogOn(test.database, folder),
     database: test.database,
-    io,
+    url: test.url,
     folder,
-    location,
-    replica: async (options) => open(await test.another(), options),
+    location: `file://${folder}`,
+    replica: async (options) => catalogOn(await test.another(), folder, options),
     [Symbol.asyncDispose]: async () => {
       await test.close()
-      await io.close()
       rmSync(folder, { recursive: true, force: true })
     },
   }
