@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { Config } from '../config/config.ts'
+import type { Config, ServerConfig } from '../config/config.ts'
 import { isLoopback } from '../config/loopback.ts'
 import { describeDatabase } from '../database/open.ts'
 import { type Moulin, startMoulin } from '../server/moulin.ts'
@@ -23,7 +23,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const config = await configOf(options)
   const style = styleFor(process.stderr)
   if (!isLoopback(config.server.host)) console.error(insecureWarning(config, style))
-  const moulin = await start(config, options)
+  const moulin = await start(config)
   console.error(welcome(config, moulin, options, style))
   stopOnSignals(async (signal) => {
     console.error(style.dim(`${signal}: finishing the requests under way …`))
@@ -31,33 +31,30 @@ export async function serve(options: ServeOptions): Promise<void> {
   })
 }
 
-async function start(config: Config, options: ServeOptions): Promise<Moulin> {
+async function start(config: Config): Promise<Moulin> {
   try {
     return await startMoulin(config)
   } catch (error) {
-    const { host, port } = config.server
-    const where = options.config === undefined ? 'MOULIN_SERVER__' : `${options.config}: server.`
-    switch ((error as NodeJS.ErrnoException).code) {
-      case 'EADDRINUSE':
-        throw new CommandError(
-          `Port ${port} of ${host} is in use by another program. Stop that one, or take another port: --port 8282, or --port 0 for any that is free.`,
-          { cause: error },
-        )
-      case 'EADDRNOTAVAIL':
-      case 'ENOTFOUND':
-        throw new CommandError(
-          `${host} is no address of this machine. Set ${where}${options.config === undefined ? 'HOST' : 'host'} to one that is, for example 127.0.0.1.`,
-          { cause: error },
-        )
-      case 'EACCES':
-        if ((error as NodeJS.ErrnoException).syscall !== 'listen') throw error
-        throw new CommandError(
-          `This user may not listen on port ${port}. Take one above 1023, for example --port 8181.`,
-          { cause: error },
-        )
-      default:
-        throw error
-    }
+    const explanation = explain(error as NodeJS.ErrnoException, config.server)
+    throw explanation === undefined ? error : new CommandError(explanation, { cause: error })
+  }
+}
+
+function explain({ code, syscall }: NodeJS.ErrnoException, { host, port }: ServerConfig): string | undefined {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Port ${port} of ${host} is in use by another program. Stop that one, or take another port: --port 8282, or --port 0 for any that is free.`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return syscall === 'listen' || syscall === 'getaddrinfo'
+        ? `${host} is no address of this machine. Take one that is: --host 127.0.0.1, or server.host in the file.`
+        : undefined
+    case 'EACCES':
+      return syscall === 'listen'
+        ? `This user may not listen on port ${port}. Take one above 1023, for example --port 8181.`
+        : undefined
+    default:
+      return undefined
   }
 }
 

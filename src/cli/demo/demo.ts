@@ -1,12 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Config } from '../../config/config.ts'
 import { parseConfig } from '../../config/load.ts'
 import { startMoulin } from '../../server/moulin.ts'
 import { localPath } from '../../storage/location.ts'
 import { CommandError } from '../failure.ts'
 import { plural, type Style, styleFor } from '../style.ts'
-import { accountTable, checks } from './account.ts'
+import { accountTable, checks, type Evidence } from './account.ts'
 import { takeInventory } from './disk.ts'
 import { ProgressLine } from './progress.ts'
 import { count, currentStage, type PurgeRecord, PurgeWatch, settled } from './purge-watch.ts'
@@ -26,28 +27,28 @@ const pollInterval = 50
 export async function demo(options: DemoOptions): Promise<void> {
   const started = performance.now()
   const folder = mkdtempSync(join(tmpdir(), 'moulin-demo-'))
-  const remove = () => rmSync(folder, { recursive: true, force: true })
+  const cleanUp = () => {
+    if (options.keep) console.log(`\nThe folder stays, because of --keep: ${folder}`)
+    else rmSync(folder, { recursive: true, force: true })
+  }
   const onSignal = () => {
-    remove()
+    cleanUp()
     process.exit(130)
   }
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
   try {
-    await show(folder, options)
+    await show(folder, options.files, styleFor(process.stdout))
   } finally {
-    if (!options.keep) remove()
+    cleanUp()
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
   }
-  const time = secondsSince(started)
-  console.log(
-    options.keep
-      ? `\nDone in ${time}. The folder stays, because of --keep: ${folder}`
-      : `\nDone in ${time}. Nothing is left behind: the server is stopped, the folder removed.`,
-  )
+  const left = options.keep
+    ? 'The server is stopped.'
+    : 'The server is stopped, the folder removed: nothing is left behind.'
+  console.log(`\nDone in ${secondsSince(started)}. ${left}`)
 }
 
-async function show(folder: string, options: DemoOptions): Promise<void> {
-  const style = styleFor(process.stdout)
+async function show(folder: string, dataFiles: number, style: Style): Promise<void> {
   const config = await parseConfig(
     JSON.stringify({
       server: { port: 0 },
@@ -59,45 +60,50 @@ async function show(folder: string, options: DemoOptions): Promise<void> {
   )
   const moulin = await startMoulin(config)
   try {
-    const files = localPath(config.warehouses[warehouse]!.location)
     console.log(`${style.bold('Moulin')} serves ${style.cyan(moulin.url)} from ${folder}`)
     const client = new RestClient(moulin.url, warehouse)
-    const scenario = await make(client, options.files, style)
-
-    const before = await takeInventory(files)
-    const route = `/namespaces/${namespace}/tables/orders`
-    const own = [...before.keys()].filter((path) => path.startsWith(`${scenario.orders.folder}/`))
-    const reach = own.length + scenario.borrowed
-    const loaded = await client.request('GET', route)
-    const record = await drop(client, route, config.database.url, reach, style)
-    const after = await takeInventory(files)
-    const head = await client.request('HEAD', route, { expect: [204, 404] })
-    const evidence = {
-      scenario,
-      before,
-      after,
-      record,
-      rootLocation: loaded.body['metadata-location'] as string,
-      statusAfter: head.status,
-    }
-
-    heading('What became of its files', style)
-    for (const line of accountTable(evidence, style)) console.log(`  ${line}`)
-    if (count(record.counts, 'absent') > 0) {
-      console.log(style.dim('  (absent: listed by a second manifest, and erased already when its turn came)'))
-    }
-    heading('Checked by listing and hashing the disk, before and after', style)
-    const results = checks(evidence)
-    for (const { passed, text } of results)
-      console.log(`  ${passed ? style.green('✓') : style.red('✗')} ${text}`)
-    const wrong = results.filter(({ passed }) => !passed).length
-    if (wrong > 0) {
-      throw new CommandError(
-        `${plural(wrong, 'check')} failed. Please report this, with the lines above; --keep leaves the files to look at.`,
-      )
-    }
+    const scenario = await make(client, dataFiles, style)
+    report(await purge(client, scenario, config, style), style)
   } finally {
     await moulin.close()
+  }
+}
+
+/** Drops the table between two inventories of the disk. */
+async function purge(
+  client: RestClient,
+  scenario: Scenario,
+  config: Config,
+  style: Style,
+): Promise<Evidence> {
+  const files = localPath(config.warehouses[warehouse]!.location)
+  const route = `/namespaces/${namespace}/tables/orders`
+  const { body } = await client.request('GET', route)
+  const before = await takeInventory(files)
+  const own = [...before.keys()].filter((path) => path.startsWith(`${scenario.orders.folder}/`))
+  const record = await drop(client, route, config.database.url, own.length + scenario.borrowed, style)
+  const after = await takeInventory(files)
+  const { status } = await client.request('HEAD', route, { expect: [200, 204, 404] })
+  const rootLocation = body['metadata-location'] as string
+  return { scenario, before, after, record, rootLocation, statusAfter: status }
+}
+
+function report(evidence: Evidence, style: Style): void {
+  heading('What became of its files', style)
+  for (const line of accountTable(evidence, style)) console.log(`  ${line}`)
+  if (count(evidence.record.counts, 'absent') > 0) {
+    console.log(style.dim('  (absent: listed by a second manifest, and erased already when its turn came)'))
+  }
+  heading('Checked by listing and hashing the disk, before and after', style)
+  const results = checks(evidence)
+  for (const { passed, text } of results) {
+    console.log(`  ${passed ? style.green('✓') : style.red('✗')} ${text}`)
+  }
+  const wrong = results.filter(({ passed }) => !passed).length
+  if (wrong > 0) {
+    throw new CommandError(
+      `${plural(wrong, 'check')} failed. Please report this, with the lines above; --keep leaves the files to look at.`,
+    )
   }
 }
 
