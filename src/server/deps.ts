@@ -1,0 +1,33 @@
+import type { Logger } from 'pino'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { ServerConfig, WarehouseConfig } from '../config/config.ts'
+import type { Database } from '../database/database.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import type { Ledger } from '../purge/ledger.ts'
+import type { IcebergPurger } from '../purge/purger.ts'
+import type { Authorizer } from '../security/authorizer.ts'
+import type { FileIO } from '../storage/file-io.ts'
+
+/** One warehouse, ready to serve. */
+export interface Warehouse {
+  readonly name: string
+  readonly catalog: Catalog
+  readonly io: FileIO
+  readonly config: WarehouseConfig
+  readonly purger: IcebergPurger
+}
+
+/** What the routes work with. */
+export interface Dependencies {
+  readonly warehouses: ReadonlyMap<string, Warehouse>
+  readonly database: Database
+  readonly ledger: Ledger
+  readonly authorizer: Authorizer
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly config: ServerConfig
+  /** `host:pid`. */
+  readonly identity: string
+  /** Aborted when the server stops. */
+  readonly stopping: AbortSignal
+}

@@ -1,0 +1,155 @@
+/**
+ * The drop: the catalog removes the entry and the ledger records the purge in one transaction; only then does the
+ * purger hear of it. A crash at any moment leaves either both or neither.
+ */
+import type { DroppedEntry } from '../../catalog/catalog.ts'
+import { badRequest, IcebergError } from '../../iceberg/errors.ts'
+import type { Identifier } from '../../iceberg/identifier.ts'
+import { runPurge } from '../../purge/run-purge.ts'
+import type { Answer, Call } from '../call.ts'
+import { tableAnswer } from '../documents.ts'
+import { mutate, type Replayable, type StoredBody } from '../idempotency.ts'
+import { noContent } from '../route.ts'
+import { jsonAnswer } from './namespaces.ts'
+
+/** Attempts at a purge. */
+const maxAttempts = 5
+
+export async function dropTable(call: Call): Promise<Answer> {
+  const identifier = call.table()
+  const purge = purgeRequested(call)
+  if (purge) await call.authorize('table.purge', identifier)
+  return await drop(call, purge, (mutation) => call.catalog.dropTable(identifier, mutation))
+}
+
+/** Erases nothing unless the warehouse says that dropped views are to be purged (`purge.views`). */
+export async function dropView(call: Call): Promise<Answer> {
+  const identifier = call.view()
+  return await drop(call, call.warehouse.config.purge.views, (mutation) =>
+    call.catalog.dropView(identifier, mutation),
+  )
+}
+
+/** Removes the entry, leaves every file, and answers with the metadata for another catalog to register. */
+export async function unregisterTable(call: Call): Promise<Answer> {
+  const identifier: Identifier = call.table()
+  for (;;) {
+    const loaded = await call.catalog.loadTable(identifier)
+    const answer = tableAnswer(call.warehouse, loaded)
+    const result = await mutate(
+      call,
+      {
+        ...jsonAnswer(() => ({})),
+        store: (dropped: DroppedEntry) => ({ kind: 'metadata', location: dropped.metadataLocation }),
+        answer: (dropped) => (dropped.metadataLocation === loaded.metadataLocation ? answer : changed),
+        replay: async (_status, body) => {
+          if (body.kind !== 'metadata') return noContent
+          return answer
+        },
+      } satisfies Replayable<DroppedEntry>,
+      (mutation) => call.catalog.dropTable(identifier, mutation),
+    )
+    if (result !== changed) return result
+  }
+}
+const changed: Answer = { status: 0 }
+
+/**
+ * Absent means false: Trino's unregister_table leaves it out, and must not lose data. Python's `True` counts; DuckDB
+ * spells the name with an underscore. Throws BadRequestException for anything else.
+ */
+function purgeRequested(call: Call): boolean {
+  const value = call.query('purgeRequested') ?? call.query('purge_requested')
+  switch (value?.toLowerCase()) {
+    case undefined:
+    case 'false':
+      return false
+    case 'true':
+      return true
+    default:
+      throw badRequest(
+        `Query parameter purgeRequested must be true or false, but is ${JSON.stringify(value)}`,
+      )
+  }
+}
+
+async function drop(
+  call: Call,
+  purge: boolean,
+  run: (mutation: Parameters<Call['catalog']['dropTable']>[1]) => Promise<DroppedEntry>,
+): Promise<Answer> {
+  let purgeId: string | undefined
+  const { ledger } = call.deps
+  const { purger } = call.warehouse
+  return await mutate<DroppedEntry>(
+    call,
+    {
+      status: 204,
+      alongside: async (tx, dropped) => {
+        if (!purge) return
+        const origin = {
+          principal: call.principal.name,
+          requestId: call.request.id,
+          client: call.request.headers['user-agent'] ?? '',
+        }
+        purgeId = await ledger.record(tx, dropped, origin, { purger: purger.name, maxAttempts })
+      },
+      store: () => (purgeId === undefined ? { kind: 'empty' } : { kind: 'purge', id: purgeId }),
+      answer: () => (purgeId === undefined ? noContent : purged(call, purgeId)),
+      replay: (_status, body) => replayDrop(call, body),
+    },
+    run,
+  )
+}
+
+/** Works on the purge if DELETE has to wait for it. A held purge is no failure: the drop is done, the files stay. */
+async function purged(call: Call, id: string): Promise<Answer> {
+  const { deps, warehouse } = call
+  if (!warehouse.purger.waits) return noContent
+  const labels = { warehouse: warehouse.name }
+  const end = await runPurge(id, {
+    database: deps.database,
+    ledger: deps.ledger,
+    purger: warehouse.purger,
+    io: warehouse.io,
+    logger: call.request.log as never,
+    owner: deps.identity,
+    signal: deps.stopping,
+    observer: {
+      progressed: (counts) => {
+        for (const [stage, outcomes] of Object.entries(counts)) {
+          for (const [outcome, count] of Object.entries(outcomes ?? {})) {
+            deps.metrics.purgedPaths.inc({ ...labels, stage, outcome }, count)
+          }
+        }
+      },
+      finished: (state, milliseconds) => {
+        deps.metrics.purges.inc({ ...labels, state })
+        deps.metrics.purgeSeconds.observe(labels, milliseconds / 1_000)
+      },
+    },
+  })
+  if (end.state === 'failed') throw purgeFailed(id, end.message)
+  return noContent
+}
+
+async function replayDrop(call: Call, body: StoredBody): Promise<Answer> {
+  if (body.kind !== 'purge') return noContent
+  const record = await call.deps.ledger.get(body.id)
+  if (record?.state === 'failed') throw purgeFailed(body.id, record.lastError)
+  if (call.warehouse.purger.waits && record?.state === 'running') {
+    throw new IcebergError(
+      'ServiceUnavailableException',
+      `The table is dropped; purge ${body.id} is still erasing its files.`,
+      { retryAfterSeconds: 5 },
+    )
+  }
+  return noContent
+}
+
+function purgeFailed(id: string, reason: string | undefined): IcebergError {
+  return new IcebergError(
+    'PurgeFailedException',
+    `The table is dropped, but not all of its files are erased. Purge ${id} is kept as failed, with the paths that are left: ${reason ?? 'no reason known'}`,
+  )
+}

@@ -1,0 +1,145 @@
+/** Puts a server together from its configuration, and takes it apart again. */
+import { hostname } from 'node:os'
+import type { FastifyInstance } from 'fastify'
+import { type Logger, pino } from 'pino'
+import { SqlCatalog } from '../catalog/sql/sql-catalog.ts'
+import type { Config, WarehouseConfig } from '../config/config.ts'
+import { isLoopback } from '../config/loopback.ts'
+import type { Database } from '../database/database.ts'
+import { migrate } from '../database/migrate.ts'
+import { openDatabase } from '../database/open.ts'
+import { Metrics } from '../observability/metrics.ts'
+import { createPurger } from '../purge/factory.ts'
+import { Ledger } from '../purge/ledger.ts'
+import { allowAll } from '../security/authorizer.ts'
+import { openFileIO } from '../storage/open.ts'
+import { buildApp } from './app.ts'
+import type { Dependencies, Warehouse } from './deps.ts'
+import { pruneIdempotencyKeys } from './idempotency.ts'
+
+/** Milliseconds between two looks for answers whose Idempotency-Key has expired. */
+const pruneInterval = 300_000
+
+/** A running server. */
+export interface Moulin {
+  /** `http://127.0.0.1:8181`, without a slash at its end. */
+  readonly url: string
+  readonly app: FastifyInstance
+  /** Answers what is under way, then stops. Safe to call twice. */
+  close(): Promise<void>
+}
+
+export interface StartOptions {
+  /** @default a pino logger on standard output */
+  readonly logger?: Logger
+}
+
+/**
+ * Opens and migrates the database, opens the warehouses, listens. Throws when the host is not of this machine alone
+ * and `server.allowInsecure` is not set: nobody is authenticated yet.
+ */
+export async function startMoulin(config: Config, options: StartOptions = {}): Promise<Moulin> {
+  const { server } = config
+  if (!isLoopback(server.host) && !server.allowInsecure) {
+    throw new Error(
+      `server.host ${server.host} can be reached from other machines, and nobody is authenticated yet. Use 127.0.0.1, or set server.allowInsecure: true if the network protects the server.`,
+    )
+  }
+  const logger = options.logger ?? pino({ level: config.logging.level })
+  const identity = `${hostname()}:${process.pid}`
+  const stopping = new AbortController()
+  const database = await openDatabase(config.database.url, { poolSize: config.database.poolSize })
+  const warehouses = new Map<string, Warehouse>()
+  let app: FastifyInstance | undefined
+  const timers: NodeJS.Timeout[] = []
+
+  const close = async () => {
+    stopping.abort(new Error('The server stops.'))
+    for (const timer of timers) clearInterval(timer)
+    if (app) await closeWithin(app, server.shutdownTimeout, logger)
+    for (const { purger, io } of warehouses.values()) {
+      await purger.close?.()
+      await io.close()
+    }
+    await database.close()
+  }
+  try {
+    const { applied } = await migrate(database)
+    if (applied.length > 0) logger.info({ applied }, 'database migrated')
+    const metrics = new Metrics(database)
+    const ledger = new Ledger(database)
+    for (const id of await ledger.recoverAbandoned())
+      logger.warn({ purge: id }, 'purge was cut off by a crash; it is failed')
+    for (const [name, warehouse] of Object.entries(config.warehouses)) {
+      warehouses.set(name, await openWarehouse(name, warehouse, { database, metrics, logger, identity }))
+    }
+    const deps: Dependencies = {
+      warehouses,
+      database,
+      ledger,
+      authorizer: allowAll,
+      logger,
+      metrics,
+      config: server,
+      identity,
+      stopping: stopping.signal,
+    }
+    app = buildApp(deps)
+    timers.push(setInterval(() => void prune(database, logger), pruneInterval).unref())
+    const url = await app.listen({ host: server.host, port: server.port })
+    let closing: Promise<void> | undefined
+    return {
+      url,
+      app,
+      close: () => {
+        closing ??= close()
+        return closing
+      },
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function openWarehouse(
+  name: string,
+  config: WarehouseConfig,
+  shared: { database: Database; metrics: Metrics; logger: Logger; identity: string },
+): Promise<Warehouse> {
+  const { database, metrics, identity } = shared
+  const logger = shared.logger.child({ warehouse: name })
+  const io = openFileIO(config.storage, config.location)
+  const catalog = new SqlCatalog({
+    warehouse: name,
+    location: config.location,
+    database,
+    io,
+    logger,
+    observer: {
+      committed: (kind) => metrics.commits.inc({ warehouse: name, kind }),
+      conflict: () => metrics.conflicts.inc({ warehouse: name }),
+    },
+  })
+  const context = { logger, serverIdentity: identity }
+  const purger = await createPurger(config.purge.purger, config.purge.options, context)
+  return { name, catalog, io, config, purger }
+}
+
+/** Lets requests finish; those that take longer are cut off, and what they began is in the database. */
+async function closeWithin(app: FastifyInstance, timeout: number, logger: Logger): Promise<void> {
+  const timer = setTimeout(() => {
+    logger.warn('requests still under way are cut off')
+    app.server.closeAllConnections()
+  }, timeout)
+  await app.close()
+  clearTimeout(timer)
+}
+
+async function prune(database: Database, logger: Logger): Promise<void> {
+  try {
+    await pruneIdempotencyKeys(database)
+  } catch (error) {
+    logger.warn({ err: error }, 'expired idempotency keys not removed')
+  }
+}
