@@ -64,7 +64,7 @@ SIGINT or SIGTERM finishes the requests under way, then stops; a second one stop
     .action(async (options) => (await import('./migrate.ts')).migrateDatabase(options))
 
   withConfigOptions(program.command('doctor'))
-    .summary('check Node.js, database, storage and clock, and say what to do')
+    .summary('check database, storage and clock, and say what to do')
     .description(
       'Checks what a server with this configuration will need: connects to the database and writes (rolled back), writes, lists and deletes a small file in every warehouse, asks S3 buckets for versioning and object lock, compares clocks. Exit code 1 when something will not work.',
     )

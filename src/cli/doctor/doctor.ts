@@ -4,10 +4,8 @@ import { type ConfigOptions, configOf } from '../options.ts'
 import { plural, type Style, styleFor } from '../style.ts'
 import { version } from '../version.ts'
 import { checkDatabase } from './database.ts'
-import { error, type Finding, ok, printFinding } from './finding.ts'
+import { type Finding, printFinding } from './finding.ts'
 import { checkStorage } from './storage.ts'
-
-const minimumNode = 24
 
 /** `moulin doctor`. Prints findings as they come; the exit code is 1 when one of them is an error. */
 export async function doctor(options: ConfigOptions): Promise<void> {
@@ -28,24 +26,13 @@ export async function doctor(options: ConfigOptions): Promise<void> {
 
 /** Headings and findings, in the order in which they are printed. */
 async function* examine(config: Config, style: Style): AsyncGenerator<string | Finding> {
-  yield style.bold(`Moulin ${version()}`)
-  yield checkNode()
+  yield style.bold(`Moulin ${version()} on Node.js ${process.versions.node}`)
   yield style.bold(`\nDatabase ${describeDatabase(config.database.url)}`)
   yield* checkDatabase(config.database)
   for (const [name, warehouse] of Object.entries(config.warehouses)) {
     yield style.bold(`\nWarehouse ${name}: ${warehouse.location}`)
     yield* checkStorage(warehouse)
   }
-}
-
-function checkNode(): Finding {
-  const major = Number(process.versions.node.split('.')[0])
-  return major >= minimumNode
-    ? ok(`runs on Node.js ${process.versions.node}`)
-    : error(
-        `runs on Node.js ${process.versions.node}`,
-        `Install Node.js ${minimumNode} or newer: https://nodejs.org`,
-      )
 }
 
 function verdict({ warning, error }: { warning: number; error: number }): string {
