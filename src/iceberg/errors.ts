@@ -8,6 +8,8 @@
  */
 export const errorStatus = {
   BadRequestException: 400,
+  /** Iceberg Java's clients throw this type as such, where they check the same rule themselves. */
+  IllegalArgumentException: 400,
   NotAuthorizedException: 401,
   ForbiddenException: 403,
   NoSuchWarehouseException: 404,

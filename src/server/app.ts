@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { IcebergError } from '../iceberg/errors.ts'
 import { parseJson, printJson } from '../iceberg/json/exact-json.ts'
 import type { Principal } from '../security/authorizer.ts'
@@ -25,7 +25,7 @@ const maxParameterLength = 16_384
 export function buildApp(deps: Dependencies): FastifyInstance {
   const app = Fastify({
     loggerInstance: deps.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: deps.config.maxBodyBytes,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: maxParameterLength },

@@ -1,9 +1,9 @@
-import { badRequest } from '../errors.ts'
+import { badRequest, IcebergError } from '../errors.ts'
 import { type JsonValue, printJson } from '../json/exact-json.ts'
 import { Fields } from '../json/fields.ts'
 import type { ViewRepresentation, ViewVersion } from './model.ts'
 
-/** Throws BadRequestException, also for two queries in one dialect. */
+/** Throws BadRequestException; for two queries in one dialect IllegalArgumentException. */
 export function parseViewVersion(value: JsonValue | undefined, what = 'view version'): ViewVersion {
   const fields = new Fields(value, what)
   const version: ViewVersion = {
@@ -19,7 +19,10 @@ export function parseViewVersion(value: JsonValue | undefined, what = 'view vers
   for (const { dialect } of version.representations) {
     const name = dialect.toLowerCase()
     if (dialects.has(name)) {
-      throw badRequest(`Invalid view version: Cannot add multiple queries for dialect ${name}`)
+      throw new IcebergError(
+        'IllegalArgumentException',
+        `Invalid view version: Cannot add multiple queries for dialect ${name}`,
+      )
     }
     dialects.add(name)
   }
