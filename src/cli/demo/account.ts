@@ -4,13 +4,19 @@ import { localPath } from '../../storage/location.ts'
 import { formatBytes, formatCount, plural, type Style } from '../style.ts'
 import type { FileOnDisk } from './disk.ts'
 import { count, type PurgeRecord, stageNames } from './purge-watch.ts'
-import type { Scenario } from './scenario.ts'
 import type { DemoTable } from './table.ts'
 
 type Inventory = ReadonlyMap<string, FileOnDisk>
 
+type TableFiles = Pick<DemoTable, 'name' | 'folder' | 'written'>
+
 export interface Evidence {
-  readonly scenario: Scenario
+  readonly scenario: {
+    readonly orders: TableFiles
+    readonly archive: TableFiles
+    readonly orders2: TableFiles
+    readonly borrowed: number
+  }
   /** Every file of the warehouse just before the drop, and just after. */
   readonly before: Inventory
   readonly after: Inventory
@@ -91,7 +97,7 @@ export function checks(evidence: Evidence): Check[] {
   ]
 }
 
-function unchanged(table: DemoTable, before: Inventory, after: Inventory): Check {
+function unchanged(table: TableFiles, before: Inventory, after: Inventory): Check {
   const files = [...before].filter(([path]) => path.startsWith(`${table.folder}/`))
   return {
     passed: files.length > 0 && files.every(([path, { hash }]) => after.get(path)?.hash === hash),
@@ -100,7 +106,7 @@ function unchanged(table: DemoTable, before: Inventory, after: Inventory): Check
 }
 
 /** By the names that the demo and the catalog give to files. */
-function stageOf(path: string, root: string, { orders }: Scenario): Stage {
+function stageOf(path: string, root: string, { orders }: Evidence['scenario']): Stage {
   const name = basename(path)
   if (path === root) return 'root'
   if (orders.written.data.has(path)) return 'data'
