@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { createDatabase, dialects } from '../../../src/testing/databases.ts'
+import { serveMoulin } from '../serve.ts'
+import { toolchain } from '../toolchain.ts'
+
+const classPath = toolchain('MOULIN_TEST_CLASS_PATH', 'rck')
+
+/** Of 157 tests; the other ten assume what no flag of the kit turns on. */
+const expectedPasses = 147
+
+describe.skipIf(classPath === undefined)("Iceberg's REST Compatibility Kit", () => {
+  for (const dialect of dialects) {
+    it(`passes on ${dialect} and local files`, async () => {
+      await using database = await testDatabase(dialect)
+      await using moulin = await serveMoulin((folder) => ({
+        database: { url: database.url },
+        warehouses: {
+          // The kit chooses locations in the system's folder for temporary files.
+          main: {
+            location: join(folder, 'warehouse'),
+            storage: { type: 'local', allowedLocations: ['/tmp'] },
+          },
+        },
+      }))
+      const results = await runKit(moulin.url, moulin.folder)
+      expect(results.failed, results.failed.join('\n')).toEqual([])
+      expect(results.passed.length).toBeGreaterThanOrEqual(expectedPasses)
+    })
+  }
+})
+
+async function testDatabase(dialect: (typeof dialects)[number]) {
+  const database = await createDatabase(dialect)
+  return { url: database.url, [Symbol.asyncDispose]: () => database.close() }
+}
+
+async function runKit(url: string, folder: string): Promise<{ passed: string[]; failed: string[] }> {
+  const reports = join(folder, 'reports')
+  mkdirSync(reports)
+  const kit = spawn(
+    'java',
+    [
+      '-Xmx1g',
+      '-cp',
+      classPath!,
+      '-Drck.local=false',
+      '-Drck.requires-namespace-create=true',
+      '-Drck.supports-names-with-dot=true',
+      `-Duri=${url}/`,
+      '-Dwarehouse=main',
+      'org.junit.platform.console.ConsoleLauncher',
+      'execute',
+      '--select-class=org.apache.iceberg.rest.RESTCompatibilityKitSuite',
+      '--config=rck.local=false',
+      '--details=none',
+      `--reports-dir=${reports}`,
+    ],
+    { cwd: folder, stdio: 'ignore' },
+  )
+  await once(kit, 'exit')
+  return parseReport(readFileSync(join(reports, 'TEST-junit-platform-suite.xml'), 'utf8'))
+}
+
+/** Names of the tests by outcome, out of JUnit's XML; aborted ones stand there as skipped. */
+function parseReport(xml: string): { passed: string[]; failed: string[] } {
+  const passed: string[] = []
+  const failed: string[] = []
+  for (const [, attributes = '', body = ''] of xml.matchAll(
+    /<testcase ([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs,
+  )) {
+    const name = /name="([^"]*)"/.exec(attributes)?.[1] ?? '?'
+    if (/<(?:failure|error)\b/.test(body)) failed.push(name)
+    else if (!/<skipped\b/.test(body)) passed.push(name)
+  }
+  return { passed, failed }
+}
