@@ -66,7 +66,7 @@ describe('moulin doctor on S3', () => {
       expect(stdout).toMatch(
         /✗ cannot be written: .*SignatureDoesNotMatch.*\n {4}→ .*accessKeyId and secretAccess/,
       )
-      expect(stdout).toContain('! does not say whether it has versioning (SignatureDoesNotMatch)')
+      expect(stdout.match(/SignatureDoesNotMatch/g)).toHaveLength(1)
       expect(stdout).not.toContain('hunter2')
     } finally {
       server.close()

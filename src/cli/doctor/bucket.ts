@@ -2,7 +2,8 @@ import type { S3StorageConfig } from '../../config/config.ts'
 import { s3Parts } from '../../storage/location.ts'
 import { type Connection, connect } from '../../storage/s3/client.ts'
 import { errorCode } from '../../storage/s3/errors.ts'
-import { error, type Finding, ok, warning } from './finding.ts'
+import { plural } from '../style.ts'
+import { type Finding, ok, warning } from './finding.ts'
 
 /** Codes by which stores say that they do not know versioning or object lock at all, or have none configured. */
 const notThere = new Set([
@@ -12,7 +13,7 @@ const notThere = new Set([
   'MethodNotAllowed',
 ])
 
-/** Asks whether what a purge deletes is gone: in a versioned bucket it lives on, a locked object refuses. */
+/** Asks whether what a purge deletes is gone: in a versioned bucket it lives on, and under a lock it has to. */
 export async function* checkBucket(storage: S3StorageConfig, location: string): AsyncGenerator<Finding> {
   const { bucket } = s3Parts(location)
   const connection = await connect(storage)
@@ -53,15 +54,19 @@ async function checkLock({ sdk, client }: Connection, bucket: string): Promise<F
     return retention === undefined
       ? warning(
           'has object lock, without a default retention',
-          'Purges of files that have a retention or a legal hold of their own will fail, and name them.',
+          'Files with a retention or a legal hold of their own stay until it ends, as noncurrent versions.',
         )
-      : error(
-          `locks every new object (${retention.Mode}, ${retention.Days ?? retention.Years} ${retention.Days === undefined ? 'years' : 'days'}): purges before that will fail`,
-          'Use a bucket without default retention for tables that are to be purged.',
+      : warning(
+          `locks every new object (${retention.Mode}, ${periodOf(retention)}): until that is over, erasing only hides it`,
+          'Use a bucket without default retention for tables that have to be gone when they are purged.',
         )
   } catch (thrown) {
     return unknown('object lock', 's3:GetBucketObjectLockConfiguration', thrown, 'locks no objects')
   }
+}
+
+function periodOf({ Days, Years }: { Days?: number | undefined; Years?: number | undefined }): string {
+  return Days === undefined ? plural(Years ?? 0, 'year') : plural(Days, 'day')
 }
 
 function unknown(what: string, permission: string, thrown: unknown, whenNotThere: string): Finding {

@@ -20,11 +20,17 @@ export async function* checkStorage(warehouse: WarehouseConfig): AsyncGenerator<
     yield error(`cannot be opened: ${reasonOf(thrown)}`, 'Correct the section storage of this warehouse.')
     return
   }
+  let isReached = false
   try {
-    yield* checkFile(io, warehouse)
+    for await (const finding of checkFile(io, warehouse)) {
+      if (finding.level === 'ok') isReached = true
+      yield finding
+    }
   } finally {
     await io.close()
   }
+  // A store that refused the very first thing would refuse the rest with the same words.
+  if (!isReached) return
   if (warehouse.storage.type === 's3') {
     const { checkBucket } = await import('./bucket.ts')
     yield* checkBucket(warehouse.storage, warehouse.location)
@@ -33,7 +39,7 @@ export async function* checkStorage(warehouse: WarehouseConfig): AsyncGenerator<
   }
 }
 
-/** Each step only when those before have succeeded; the file is deleted whatever happens after its writing. */
+/** Ends when the file cannot be written; once it is there, it is deleted whatever happens to the other steps. */
 async function* checkFile(io: FileIO, warehouse: WarehouseConfig): AsyncGenerator<Finding> {
   const folder = joinLocation(warehouse.location, `.moulin-doctor-${randomUUID()}`)
   const file = joinLocation(folder, 'probe')
@@ -80,12 +86,18 @@ async function* step(
 }
 
 async function* deleteProbe(io: FileIO, file: string, warehouse: WarehouseConfig): AsyncGenerator<Finding> {
-  const [result] = await io.deleteFiles([file])
-  if (result?.outcome === 'deleted' && (await io.stat(file)) === undefined) {
-    yield ok('can be erased from')
-    return
+  let reason: string
+  try {
+    const [result] = await io.deleteFiles([file])
+    const isGone = (await io.stat(file)) === undefined
+    if (result?.outcome === 'deleted' && isGone) {
+      yield ok('can be erased from')
+      return
+    }
+    reason = result !== undefined && 'message' in result ? result.message : 'the file is still there'
+  } catch (thrown) {
+    reason = reasonOf(thrown)
   }
-  const reason = result !== undefined && 'message' in result ? result.message : 'the file is still there'
   yield error(
     `cannot be erased from: ${reason}. Left behind: ${file}`,
     warehouse.storage.type === 's3'
