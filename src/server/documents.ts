@@ -43,19 +43,15 @@ export function matches(ifNoneMatch: string | undefined, tag: string): boolean {
 }
 
 /** How the answers of creating, registering and committing are kept and given again. */
-export function replayableTable(call: Call, status = 200): Replayable<LoadedTable> {
+export function replayableTable(call: Call): Replayable<LoadedTable> {
   return {
-    status,
+    status: 200,
     store: (table) => metadataBody(table.metadataLocation),
     answer: (table) => {
       for (const warning of table.warnings) call.request.log.warn({ table: table.identifier }, warning)
       return tableAnswer(call.warehouse, table)
     },
-    replay: async (_status, body) => {
-      const { location, json } = await stored(call, body)
-      const headers = { etag: etag(location, 'all') }
-      return { status, body: withMetadata(location, json, tableConfig(call.warehouse)), headers }
-    },
+    replay: (_status, body) => storedTableAnswer(call, metadataLocationOf(body)),
   }
 }
 
@@ -65,21 +61,30 @@ export function replayableView(call: Call): Replayable<LoadedView> {
     store: (view) => metadataBody(view.metadataLocation),
     answer: viewAnswer,
     replay: async (status, body) => {
-      const { location, json } = await stored(call, body)
-      return { status, body: withMetadata(location, json, {}) }
+      const location = metadataLocationOf(body)
+      return { status, body: withMetadata(location, await readMetadata(call, location), {}) }
     },
   }
 }
 
-function metadataBody(location: string | null): StoredBody {
-  return location === null ? { kind: 'empty' } : { kind: 'metadata', location }
+/** The answer for a table whose metadata file is known, whatever the catalog says of it by now. */
+export async function storedTableAnswer(call: Call, location: string): Promise<Answer> {
+  const json = await readMetadata(call, location)
+  const headers = { etag: etag(location, 'all') }
+  return { status: 200, body: withMetadata(location, json, tableConfig(call.warehouse)), headers }
 }
 
-async function stored(call: Call, body: StoredBody): Promise<{ location: string; json: Buffer }> {
-  if (body.kind !== 'metadata')
-    throw new Error(`An answer of kind ${body.kind} is stored where metadata belongs.`)
-  const { location } = body
-  return { location, json: decodeMetadataFile(await call.warehouse.io.read(location), location) }
+export function metadataLocationOf(body: StoredBody): string {
+  if (body.kind === 'metadata') return body.location
+  throw new Error(`An answer of kind ${body.kind} is stored where metadata belongs.`)
+}
+
+async function readMetadata(call: Call, location: string): Promise<Buffer> {
+  return decodeMetadataFile(await call.warehouse.io.read(location), location)
+}
+
+function metadataBody(location: string | null): StoredBody {
+  return location === null ? { kind: 'empty' } : { kind: 'metadata', location }
 }
 
 function withMetadata(location: string | null, json: Buffer, config: object): Buffer {

@@ -4,13 +4,11 @@
  */
 import type { DroppedEntry } from '../../catalog/catalog.ts'
 import { badRequest, IcebergError } from '../../iceberg/errors.ts'
-import type { Identifier } from '../../iceberg/identifier.ts'
 import { runPurge } from '../../purge/run-purge.ts'
 import type { Answer, Call } from '../call.ts'
-import { tableAnswer } from '../documents.ts'
-import { mutate, type Replayable, type StoredBody } from '../idempotency.ts'
+import { metadataLocationOf, storedTableAnswer } from '../documents.ts'
+import { mutate, type StoredBody } from '../idempotency.ts'
 import { noContent } from '../route.ts'
-import { jsonAnswer } from './namespaces.ts'
 
 /** Attempts at a purge. */
 const maxAttempts = 5
@@ -30,29 +28,22 @@ export async function dropView(call: Call): Promise<Answer> {
   )
 }
 
-/** Removes the entry, leaves every file, and answers with the metadata for another catalog to register. */
+/**
+ * Removes the entry, leaves every file, and answers with the metadata that the pointer named at that moment, for
+ * another catalog to register.
+ */
 export async function unregisterTable(call: Call): Promise<Answer> {
-  const identifier: Identifier = call.table()
-  for (;;) {
-    const loaded = await call.catalog.loadTable(identifier)
-    const answer = tableAnswer(call.warehouse, loaded)
-    const result = await mutate(
-      call,
-      {
-        ...jsonAnswer(() => ({})),
-        store: (dropped: DroppedEntry) => ({ kind: 'metadata', location: dropped.metadataLocation }),
-        answer: (dropped) => (dropped.metadataLocation === loaded.metadataLocation ? answer : changed),
-        replay: async (_status, body) => {
-          if (body.kind !== 'metadata') return noContent
-          return answer
-        },
-      } satisfies Replayable<DroppedEntry>,
-      (mutation) => call.catalog.dropTable(identifier, mutation),
-    )
-    if (result !== changed) return result
-  }
+  return await mutate<DroppedEntry>(
+    call,
+    {
+      status: 200,
+      store: ({ metadataLocation }) => ({ kind: 'metadata', location: metadataLocation }),
+      answer: ({ metadataLocation }) => storedTableAnswer(call, metadataLocation),
+      replay: (_status, body) => storedTableAnswer(call, metadataLocationOf(body)),
+    },
+    (mutation) => call.catalog.dropTable(call.table(), mutation),
+  )
 }
-const changed: Answer = { status: 0 }
 
 /**
  * Absent means false: Trino's unregister_table leaves it out, and must not lose data. Python's `True` counts; DuckDB
