@@ -33,12 +33,16 @@ export async function readManifestList(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
 ): Promise<ManifestFile[]> {
   const container = await openContainer(chunks)
-  const decode = compileDecoder(container.schema, slots)
-  const manifests: ManifestFile[] = []
-  for await (const { bytes, count } of container.blocks()) {
-    decode(bytes, count, (...values) => manifests.push(manifestFile(values)))
+  try {
+    const decode = compileDecoder(container.schema, slots)
+    const manifests: ManifestFile[] = []
+    for await (const { bytes, count } of container.blocks()) {
+      decode(bytes, count, (...values) => manifests.push(manifestFile(values)))
+    }
+    return manifests
+  } finally {
+    await container.close()
   }
-  return manifests
 }
 
 function manifestFile([path, length, content, added, existing, deleted, key]: SlotValue[]): ManifestFile {

@@ -16,10 +16,17 @@ export interface ManifestEntry {
 /** Field ids of `manifest_entry` and its `data_file`: https://iceberg.apache.org/spec/#manifests */
 const slots: readonly Slot[] = [
   { fieldId: 0, name: 'status', kind: 'number' },
-  { fieldId: 134, name: 'content', kind: 'number' },
-  { fieldId: 100, name: 'file_path', kind: 'string' },
-  { fieldId: 104, name: 'file_size_in_bytes', kind: 'number' },
-  { fieldId: 131, name: 'key_metadata', kind: 'present' },
+  {
+    fieldId: 2,
+    name: 'data_file',
+    kind: 'record',
+    slots: [
+      { fieldId: 134, name: 'content', kind: 'number' },
+      { fieldId: 100, name: 'file_path', kind: 'string' },
+      { fieldId: 104, name: 'file_size_in_bytes', kind: 'number' },
+      { fieldId: 131, name: 'key_metadata', kind: 'present' },
+    ],
+  },
 ]
 
 const statuses = ['existing', 'added', 'deleted'] as const
@@ -36,20 +43,24 @@ export async function* readManifest(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
 ): AsyncGenerator<ManifestEntry[]> {
   const container = await openContainer(chunks)
-  const decode = compileDecoder(container.schema, slots)
-  for await (const { bytes, count } of container.blocks()) {
-    const entries: ManifestEntry[] = []
-    decode(bytes, count, (status, content, path, fileSize, key) => {
-      if (typeof path !== 'string') throw new CorruptManifestError('A manifest entry has no file path')
-      entries.push({
-        status: known(statuses, status ?? 0, 'status'),
-        content: known(contents, content ?? 0, 'content'),
-        path,
-        fileSize: typeof fileSize === 'number' ? fileSize : undefined,
-        encrypted: key === true,
+  try {
+    const decode = compileDecoder(container.schema, slots)
+    for await (const { bytes, count } of container.blocks()) {
+      const entries: ManifestEntry[] = []
+      decode(bytes, count, (status, content, path, fileSize, key) => {
+        if (typeof path !== 'string') throw new CorruptManifestError('A manifest entry has no file path')
+        entries.push({
+          status: known(statuses, status ?? 0, 'status'),
+          content: known(contents, content ?? 0, 'content'),
+          path,
+          fileSize: typeof fileSize === 'number' ? fileSize : undefined,
+          encrypted: key === true,
+        })
       })
-    })
-    yield entries
+      yield entries
+    }
+  } finally {
+    await container.close()
   }
 }
 

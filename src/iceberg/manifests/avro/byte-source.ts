@@ -25,7 +25,7 @@ export class ByteSource {
     return bytes
   }
 
-  /** A zigzag varint, exact to 2^53. */
+  /** A zigzag varint, exact from -2^52 to 2^53. */
   async long(): Promise<number> {
     let value = 0
     for (let factor = 1; factor < 2 ** 63; factor *= 128) {
@@ -34,6 +34,12 @@ export class ByteSource {
       if (byte < 128) return value % 2 === 0 ? value / 2 : -(value + 1) / 2
     }
     throw new CorruptManifestError('A number has more than 64 bits')
+  }
+
+  /** Lets go of the chunks: a stream that was not read to its end would stay open. */
+  async close(): Promise<void> {
+    if (!this.#ended) await this.#chunks.return?.()
+    this.#ended = true
   }
 
   /** Reads on until `length` bytes are there. False when the chunks end before. */

@@ -10,6 +10,7 @@ import { type AvroType, parseAvroSchema } from './schema.ts'
 
 const magic = Buffer.from('Obj\x01')
 const parquetMagic = Buffer.from('PAR1')
+/** Bytes of all items of the header together. */
 const maxHeaderBytes = 64 * 1024 * 1024
 
 export interface AvroContainer {
@@ -17,6 +18,8 @@ export interface AvroContainer {
   readonly metadata: ReadonlyMap<string, Buffer>
   /** The blocks in order: number of records, and their bytes, decompressed. */
   blocks(): AsyncGenerator<AvroBlock>
+  /** Lets go of the source, read to its end or not. */
+  close(): Promise<void>
 }
 
 export interface AvroBlock {
@@ -29,6 +32,15 @@ export async function openContainer(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
 ): Promise<AvroContainer> {
   const source = new ByteSource(chunks)
+  try {
+    return await readHeader(source)
+  } catch (error) {
+    await source.close()
+    throw error
+  }
+}
+
+async function readHeader(source: ByteSource): Promise<AvroContainer> {
   const start = await source.take(4)
   if (start.equals(parquetMagic)) {
     throw new UnsupportedManifestError('The manifest is a Parquet file: format version 4 is not supported')
@@ -56,11 +68,21 @@ export async function openContainer(
         yield { count, bytes: codec(payload) }
       }
     },
+    close: () => source.close(),
   }
 }
 
 async function readMetadata(source: ByteSource): Promise<Map<string, Buffer>> {
   const metadata = new Map<string, Buffer>()
+  let left = maxHeaderBytes
+  const item = async () => {
+    const length = await source.long()
+    if (length < 0 || length > left) {
+      throw new CorruptManifestError(`The Avro header claims an item of ${length} bytes`)
+    }
+    left -= length
+    return Buffer.from(await source.take(length))
+  }
   for (;;) {
     let count = await source.long()
     if (count === 0) return metadata
@@ -69,16 +91,8 @@ async function readMetadata(source: ByteSource): Promise<Map<string, Buffer>> {
       await source.long()
     }
     for (; count > 0; count--) {
-      const key = await takeBytes(source)
-      metadata.set(key.toString(), Buffer.from(await takeBytes(source)))
+      const key = await item()
+      metadata.set(key.toString(), await item())
     }
   }
-}
-
-async function takeBytes(source: ByteSource): Promise<Buffer> {
-  const length = await source.long()
-  if (length < 0 || length > maxHeaderBytes) {
-    throw new CorruptManifestError(`The Avro header claims an item of ${length} bytes`)
-  }
-  return await source.take(length)
 }

@@ -6,26 +6,38 @@
 import { CorruptManifestError, UnsupportedManifestError } from '../errors.ts'
 import { type AvroField, type AvroType, minimumSize } from './schema.ts'
 
-/** A field to read. `present` tells only whether a value other than null is there. */
-export interface Slot {
+/**
+ * A field to read, or a record with fields to read in it: what has the same id or name elsewhere (a partition column
+ * named `file_path`) is something else. `present` tells only whether a value other than null is there.
+ */
+export type Slot = ValueSlot | RecordSlot
+
+export interface ValueSlot {
+  readonly kind: 'number' | 'string' | 'present'
   readonly fieldId: number
   /** Looked for where a writer left out every field id. */
   readonly name: string
-  readonly kind: 'number' | 'string' | 'present'
+}
+
+export interface RecordSlot {
+  readonly kind: 'record'
+  readonly fieldId: number
+  readonly name: string
+  readonly slots: readonly Slot[]
 }
 
 /** Value of a slot: number, string or boolean; undefined when it is null or the writer has no such field. */
 export type SlotValue = number | string | boolean | undefined
 
-/** Decodes `count` records of a block into `emit`. Throws CorruptManifestError when they do not fill it exactly. */
+/** Decodes `count` records of a block into `emit`: one value for each value slot, in their order. Throws CorruptManifestError when they do not fill it exactly. */
 export type BlockDecoder = (block: Buffer, count: number, emit: (...values: SlotValue[]) => void) => void
 
 /** Makes a decoder. Throws UnsupportedManifestError when a field has a type that it cannot have. */
 export function compileDecoder(schema: AvroType, slots: readonly Slot[]): BlockDecoder {
   if (schema.kind !== 'record') throw new UnsupportedManifestError('The Avro file does not hold records')
   const generator = new Generator(slots, !hasFieldIds(schema))
-  const body = generator.read(schema)
-  const names = slots.map((_, index) => `v${index}`)
+  const body = generator.readRecord(schema.fields, slots)
+  const names = [...generator.targets.values()]
   const source = `
     const end = b.length
     let p = 0
@@ -64,51 +76,56 @@ function bad(what: string): CorruptManifestError {
   return new CorruptManifestError(`A block holds ${what}`)
 }
 
+/** The factor after the tenth byte of a varint: one of 64 bits has no more. */
+const longestShift = 2 ** 70
+
+function valueSlots(slots: readonly Slot[]): ValueSlot[] {
+  return slots.flatMap((slot) => (slot.kind === 'record' ? valueSlots(slot.slots) : [slot]))
+}
+
 class Generator {
-  readonly #slots: readonly Slot[]
+  /** The variable of each value slot, in their order. */
+  readonly targets: ReadonlyMap<ValueSlot, string>
   readonly #byName: boolean
   #variables = 0
 
   constructor(slots: readonly Slot[], byName: boolean) {
-    this.#slots = slots
+    this.targets = new Map(valueSlots(slots).map((slot, index) => [slot, `v${index}`]))
     this.#byName = byName
   }
 
-  /** Code that steps over a value, reading the slots inside records on the way. */
-  read(type: AvroType): string {
-    switch (type.kind) {
-      case 'record':
-        return type.fields.map((field) => this.#field(field)).join('\n')
-      case 'union':
-        return this.#union(type.branches, (branch) => this.read(branch))
-      default:
-        return this.#skip(type)
-    }
+  /** Code that steps over a record's fields, reading those that have a slot. */
+  readRecord(fields: readonly AvroField[], slots: readonly Slot[]): string {
+    return fields
+      .map((field) => {
+        const slot = slots.find(({ fieldId, name }) =>
+          this.#byName ? name === field.name : fieldId === field.fieldId,
+        )
+        return slot ? this.#read(field.type, slot) : this.#skip(field.type)
+      })
+      .join('\n')
   }
 
-  #field(field: AvroField): string {
-    const index = this.#slots.findIndex(({ fieldId, name }) =>
-      this.#byName ? name === field.name : fieldId === field.fieldId,
-    )
-    if (index === -1) return this.read(field.type)
-    return this.#assign(field.type, this.#slots[index]!, `v${index}`)
-  }
-
-  #assign(type: AvroType, slot: Slot, target: string): string {
-    if (type.kind === 'union')
-      return this.#union(type.branches, (branch) => this.#assign(branch, slot, target))
+  #read(type: AvroType, slot: Slot): string {
+    if (type.kind === 'union') return this.#union(type.branches, (branch) => this.#read(branch, slot))
     if (type.kind === 'null') return ''
-    if (slot.kind === 'present') return `${target} = true\n${this.#skip(type)}`
-    if (slot.kind === 'number' && (type.kind === 'int' || type.kind === 'long')) {
-      return this.#number(target)
-    }
-    if (slot.kind === 'string' && (type.kind === 'string' || type.kind === 'bytes')) {
-      const length = this.#variable()
-      return `let ${length}; ${this.#number(length)}
-        if (${length} < 0 || p + ${length} > end) throw cut()
-        ${target} = b.utf8Slice(p, p += ${length})`
+    if (slot.kind === 'record') {
+      if (type.kind === 'record') return this.readRecord(type.fields, slot.slots)
+    } else {
+      const target = this.targets.get(slot)!
+      if (slot.kind === 'present') return `${target} = true\n${this.#skip(type)}`
+      if (slot.kind === 'number' && (type.kind === 'int' || type.kind === 'long')) return this.#number(target)
+      if (slot.kind === 'string' && (type.kind === 'string' || type.kind === 'bytes'))
+        return this.#text(target)
     }
     throw new UnsupportedManifestError(`Field ${slot.name} (${slot.fieldId}) is of Avro type ${type.kind}`)
+  }
+
+  #text(target: string): string {
+    const length = this.#variable()
+    return `let ${length}; ${this.#number(length)}
+      if (${length} < 0 || p + ${length} > end) throw cut()
+      ${target} = b.utf8Slice(p, p += ${length})`
   }
 
   #union(branches: readonly AvroType[], code: (branch: AvroType) => string): string {
@@ -171,7 +188,7 @@ class Generator {
     }`
   }
 
-  /** A zigzag varint into a variable: exact to 2^53, which no length, count, status or file size exceeds. */
+  /** A zigzag varint into a variable: exact from -2^52 to 2^53, which no length, count, status or file size exceeds. */
   #number(target: string): string {
     const byte = this.#variable()
     const shift = this.#variable()
@@ -187,7 +204,7 @@ class Generator {
             ${byte} = b[p++]
             ${target} += (${byte} & 127) * ${shift}
             ${shift} *= 128
-            if (${shift} > 1e21) throw bad('a number of more than 64 bits')
+            if (${shift} > ${longestShift}) throw bad('a number of more than 64 bits')
           }
         }
       }
