@@ -49,10 +49,10 @@ export function compileDecoder(schema: AvroType, slots: readonly Slot[]): BlockD
     }
     if (p !== end) throw left(end - p)
   `
-  const decode = new Function('b', 'count', 'emit', 'cut', 'left', 'bad', source) as (
+  const decode = new Function('b', 'count', 'emit', 'cut', 'left', 'bad', 'wide', 'number', source) as (
     ...args: unknown[]
   ) => void
-  return (block, count, emit) => decode(block, count, emit, cut, left, bad)
+  return (block, count, emit) => decode(block, count, emit, cut, left, bad, wide, { value: 0 })
 }
 
 function hasFieldIds(type: AvroType): boolean {
@@ -76,8 +76,26 @@ function bad(what: string): CorruptManifestError {
   return new CorruptManifestError(`A block holds ${what}`)
 }
 
-/** The factor after the tenth byte of a varint: one of 64 bits has no more. */
-const longestShift = 2 ** 70
+/** Factor of the byte after the tenth: a varint of 64 bits has none. */
+const beyondLong = 2 ** 70
+
+/**
+ * A zigzag varint of any length: exact from -2^52 to 2^53, which no length, count, status or file size exceeds. Where
+ * it ends.
+ */
+function wide(bytes: Buffer, start: number, number: { value: number }): number {
+  let at = start
+  let value = 0
+  for (let factor = 1, more = true; more; factor *= 128) {
+    if (factor === beyondLong) throw bad('a number of more than 64 bits')
+    const byte = bytes[at++]
+    if (byte === undefined) throw cut()
+    value += (byte & 127) * factor
+    more = byte > 127
+  }
+  number.value = value % 2 === 0 ? value / 2 : -(value + 1) / 2
+  return at
+}
 
 function valueSlots(slots: readonly Slot[]): ValueSlot[] {
   return slots.flatMap((slot) => (slot.kind === 'record' ? valueSlots(slot.slots) : [slot]))
@@ -188,10 +206,9 @@ class Generator {
     }`
   }
 
-  /** A zigzag varint into a variable: exact from -2^52 to 2^53, which no length, count, status or file size exceeds. */
+  /** A zigzag varint into a variable. Almost all have one byte to three, which small integers hold. */
   #number(target: string): string {
     const byte = this.#variable()
-    const shift = this.#variable()
     return `{
       let ${byte} = b[p++]
       ${target} = ${byte} & 127
@@ -199,16 +216,10 @@ class Generator {
         ${byte} = b[p++]; ${target} |= (${byte} & 127) << 7
         if (${byte} > 127) {
           ${byte} = b[p++]; ${target} |= (${byte} & 127) << 14
-          let ${shift} = 2097152
-          while (${byte} > 127) {
-            ${byte} = b[p++]
-            ${target} += (${byte} & 127) * ${shift}
-            ${shift} *= 128
-            if (${shift} > ${longestShift}) throw bad('a number of more than 64 bits')
-          }
         }
       }
-      ${target} = ${target} % 2 === 0 ? ${target} / 2 : -(${target} + 1) / 2
+      if (${byte} > 127) { p = wide(b, p - 3, number); ${target} = number.value }
+      else ${target} = (${target} >>> 1) ^ -(${target} & 1)
     }`
   }
 
