@@ -1,0 +1,259 @@
+/** What every purger promises, as a suite that any implementation can be put through. */
+import assert from 'node:assert/strict'
+import type { FormatVersion } from '../iceberg/metadata/model.ts'
+import { countOf } from '../purge/counts.ts'
+import {
+  type IcebergPurger,
+  PermanentPurgeError,
+  RetryablePurgeError,
+  type Stage,
+  stages,
+} from '../purge/purger.ts'
+import type { FileIO } from '../storage/file-io.ts'
+import { testRun } from './purge-run.ts'
+import type { TestRunner } from './runner.ts'
+import { type TableOptions, type WrittenTable, writeTable } from './table-writer/table.ts'
+import { watchDeletes } from './watched-file-io.ts'
+
+export interface PurgerSubject {
+  readonly purger: IcebergPurger
+  readonly io: FileIO
+  /** A location that holds nothing yet, without a slash at its end. */
+  readonly root: string
+  close(): Promise<void>
+}
+
+/** @param make called for every test. */
+export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSubject>): void {
+  const it = (name: string, test: (subject: PurgerSubject) => Promise<void>) =>
+    runner.it(name, async () => {
+      const subject = await make()
+      try {
+        await test(subject)
+      } finally {
+        await subject.close()
+      }
+    })
+
+  runner.describe('purger', () => {
+    const shapes: [string, TableOptions][] = [
+      ...([1, 2, 3] as FormatVersion[]).map((formatVersion): [string, TableOptions] => [
+        `v${formatVersion}`,
+        { formatVersion },
+      ]),
+      ['v1 with embedded manifests', { formatVersion: 1, embedManifests: true }],
+      ['uncompressed', { codec: 'null' }],
+      ['snappy', { codec: 'snappy' }],
+      ['zstandard', { codec: 'zstandard' }],
+      ['gzip metadata', { gzip: true }],
+      ['without snapshots', { snapshots: 0 }],
+      ['many files', { snapshots: 4, filesPerSnapshot: 700 }],
+    ]
+    for (const [name, options] of shapes) {
+      it(`erases all of a table and nothing else: ${name}`, async ({ purger, io, root }) => {
+        const table = await writeTable(io, `${root}/test`, options)
+        const neighbours = await writeTable(io, `${root}/test2`, options)
+        await io.write(`${root}/test.txt`, Buffer.from('mine'))
+        const run = testRun(io)
+        assert.deepEqual(await purger.purge(table.purge, run), { kind: 'done' })
+        assert.deepEqual(await listed(io, root), [...all(neighbours), `${root}/test.txt`].toSorted())
+        for (const stage of stages) {
+          const { deleted = 0, absent = 0 } = run.counts()[stage] ?? {}
+          assert.ok(
+            deleted + absent >= table.files[stage].length,
+            `${stage}: ${deleted} deleted, ${absent} absent`,
+          )
+        }
+        assert.equal(countOf(run.counts(), 'failed') + countOf(run.counts(), 'blocked'), 0)
+      })
+    }
+
+    it('erases leaves before parents, the root last', async ({ purger, io, root }) => {
+      const table = await writeTable(io, `${root}/t`)
+      const watched = watchDeletes(io)
+      await purger.purge(table.purge, testRun(watched))
+      const order = watched.deleted.map((path) =>
+        stages.findIndex((stage) => table.files[stage].includes(path)),
+      )
+      assert.deepEqual(
+        order,
+        order.toSorted((a, b) => a - b),
+      )
+      assert.equal(watched.deleted.at(-1), table.purge.metadataLocation)
+    })
+
+    it('keeps what the rule says, and says so', async ({ purger, io, root }) => {
+      const lender = await writeTable(io, `${root}/lender`)
+      const borrowed = lender.files.data.slice(0, 2)
+      const table = await writeTable(io, `${root}/t`, { borrowed })
+      const keep = async (paths: readonly string[]) =>
+        paths.map((path) => (path.startsWith(`${root}/lender/`) ? 'inside-live-table' : undefined))
+      const run = testRun(io, { keep })
+      await purger.purge(table.purge, run)
+      assert.deepEqual(await listed(io, root), all(lender).toSorted())
+      assert.equal(run.counts().data?.kept, 2)
+    })
+
+    it('keeps the data of a table with gc.enabled=false, however it is written', async ({
+      purger,
+      io,
+      root,
+    }) => {
+      for (const value of ['false', 'FALSE', 'False']) {
+        const table = await writeTable(io, `${root}/${value}`, { properties: { 'gc.enabled': value } })
+        const run = testRun(io)
+        await purger.purge(table.purge, run)
+        assert.deepEqual(await listed(io, `${root}/${value}`), table.files.data.toSorted())
+        assert.equal(run.counts().data?.kept, table.files.data.length)
+      }
+    })
+
+    it('leaves the parents of a file that cannot be deleted, names it, and erases it when asked again', async ({
+      purger,
+      io,
+      root,
+    }) => {
+      for (const stage of stages.filter((name) => name !== 'root')) {
+        const table = await writeTable(io, `${root}/${stage}`)
+        const stubborn = table.files[stage][0]!
+        const faulty = watchDeletes(io, (path) =>
+          path === stubborn ? { outcome: 'failed', code: 'InternalError', message: 'no' } : undefined,
+        )
+        const run = testRun(faulty)
+        await assert.rejects(purger.purge(table.purge, run), RetryablePurgeError)
+        const left = await listed(io, `${root}/${stage}`)
+        const parents = stages.slice(stages.indexOf(stage) + 1).flatMap((parent) => table.files[parent])
+        assert.deepEqual(left, [stubborn, ...parents].toSorted())
+        assert.deepEqual(
+          run.failures.map(({ path, outcome }) => [path, outcome]),
+          [[stubborn, 'failed']],
+        )
+        await purger.purge(table.purge, testRun(io, { stage: run.begun.at(-1) ?? 'data' }))
+        assert.deepEqual(await listed(io, `${root}/${stage}`), [])
+      }
+    })
+
+    it('treats what the store forbids as permanent', async ({ purger, io, root }) => {
+      const table = await writeTable(io, `${root}/t`)
+      const faulty = watchDeletes(io, (path) =>
+        path === table.files.data[1]
+          ? { outcome: 'blocked', code: 'AccessDenied', message: 'locked' }
+          : undefined,
+      )
+      const run = testRun(faulty)
+      await assert.rejects(purger.purge(table.purge, run), PermanentPurgeError)
+      assert.deepEqual(
+        run.failures.map(({ outcome, code }) => [outcome, code]),
+        [['blocked', 'AccessDenied']],
+      )
+      assert.ok((await listed(io, root)).includes(table.purge.metadataLocation))
+    })
+
+    it('stops before anything is lost when a manifest list or manifest is missing or cut short', async ({
+      purger,
+      io,
+      root,
+    }) => {
+      const damage: [Stage, (path: string) => Promise<void>][] = []
+      for (const stage of ['manifests', 'manifest-lists'] as const) {
+        damage.push([stage, async (path) => void (await io.deleteFiles([path]))])
+        damage.push([stage, async (path) => io.write(path, (await io.read(path)).subarray(0, -20))])
+        damage.push([stage, async (path) => io.write(path, Buffer.from('garbage'))])
+      }
+      for (const [number, [stage, harm]] of damage.entries()) {
+        const table = await writeTable(io, `${root}/${number}`)
+        const path = table.files[stage][1]!
+        await harm(path)
+        await assert.rejects(purger.purge(table.purge, testRun(io)), (error: Error) => {
+          assert.ok(error instanceof PermanentPurgeError, String(error))
+          assert.ok(error.message.includes(path), error.message)
+          return true
+        })
+        const left = new Set(await listed(io, `${root}/${number}`))
+        const parents = [...table.files.manifests, ...table.files['manifest-lists'], ...table.files.root]
+        for (const parent of parents) if (parent !== path) assert.ok(left.has(parent), `${parent} is gone`)
+      }
+    })
+
+    it('takes a missing root for an error, not for success', async ({ purger, io, root }) => {
+      const table = await writeTable(io, `${root}/t`)
+      await io.deleteFiles([table.purge.metadataLocation])
+      await assert.rejects(purger.purge(table.purge, testRun(io)), PermanentPurgeError)
+      const left = await listed(io, root)
+      assert.equal(left.length, all(table).length - 1)
+    })
+
+    it('does not mind files that are gone already', async ({ purger, io, root }) => {
+      const table = await writeTable(io, `${root}/t`)
+      await io.deleteFiles([
+        ...table.files.data.slice(0, 3),
+        ...table.files.metadata,
+        ...table.files.statistics,
+      ])
+      await purger.purge(table.purge, testRun(io))
+      assert.deepEqual(await listed(io, root), [])
+    })
+
+    it('can be cut off at every batch and begun again', async ({ purger, io, root }) => {
+      for (let cut = 0; ; cut++) {
+        const table = await writeTable(io, `${root}/${cut}`, { snapshots: 2 })
+        const controller = new AbortController()
+        const dying = watchDeletes(io, (_path, batch) => {
+          if (batch < cut) return undefined
+          controller.abort(new Error('the lease is lost'))
+          throw controller.signal.reason
+        })
+        const run = testRun(dying, { signal: controller.signal })
+        const finished = await purger.purge(table.purge, run).then(
+          () => true,
+          () => false,
+        )
+        if (finished) {
+          assert.deepEqual(await listed(io, `${root}/${cut}`), [])
+          assert.ok(cut >= stages.length)
+          return
+        }
+        await purger.purge(table.purge, testRun(io, { stage: run.begun.at(-1) ?? 'data' }))
+        assert.deepEqual(await listed(io, `${root}/${cut}`), [])
+      }
+    })
+
+    it('can be cut off between an answer and its being noted', async ({ purger, io, root }) => {
+      for (let cut = 0; cut < stages.length; cut++) {
+        const table = await writeTable(io, `${root}/${cut}`, { snapshots: 2 })
+        let batches = 0
+        const dying = watchDeletes(io)
+        const { deleteFiles } = dying
+        const losing: FileIO = {
+          ...dying,
+          deleteFiles: async (paths, options) => {
+            await deleteFiles(paths, options)
+            if (batches++ >= cut) throw new Error('the answer is lost')
+            return paths.map(() => ({ outcome: 'deleted' }))
+          },
+        }
+        const run = testRun(losing)
+        await assert.rejects(purger.purge(table.purge, run))
+        await purger.purge(table.purge, testRun(io, { stage: run.begun.at(-1) ?? 'data' }))
+        assert.deepEqual(await listed(io, `${root}/${cut}`), [])
+      }
+    })
+
+    it('erases nothing more once it is told to stop', async ({ purger, io, root }) => {
+      const table = await writeTable(io, `${root}/t`)
+      const signal = AbortSignal.abort(new Error('stop'))
+      await assert.rejects(purger.purge(table.purge, testRun(io, { signal })))
+      assert.deepEqual(await listed(io, root), all(table).toSorted())
+    })
+  })
+}
+
+function all(table: WrittenTable): string[] {
+  return stages.flatMap((stage) => table.files[stage])
+}
+
+async function listed(io: FileIO, location: string): Promise<string[]> {
+  const found: string[] = []
+  for await (const file of io.list(location)) found.push(file.location)
+  return found.toSorted()
+}
