@@ -1,4 +1,16 @@
-/** What proves an implementation of yours (`moulin/testing`): the table writer that the suites build tables with. */
+/**
+ * What proves an implementation of yours (`moulin/testing`): the suites that every purger and every store passes, and the
+ * writer that makes tables for them. They take the functions of your test runner.
+ *
+ * @example
+ * import { describe, it } from 'vitest'
+ * import { purgerContract } from 'moulin/testing'
+ *
+ * purgerContract({ describe, it }, async () => ({ … }))
+ */
+export { type FileIOSubject, fileIOContract } from './file-io-contract.ts'
+export { type PurgerSubject, purgerContract } from './purger-contract.ts'
+export type { TestRunner } from './runner.ts'
 export { type AvroCodec, type AvroFile, writeAvroFile } from './table-writer/avro-file.ts'
 export {
   type ColumnStatistics,
