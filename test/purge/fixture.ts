@@ -1,0 +1,107 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { SqlCatalog } from '../../src/catalog/sql/sql-catalog.ts'
+import type { Database, Dialect } from '../../src/database/database.ts'
+import type { Identifier } from '../../src/iceberg/identifier.ts'
+import { Ledger } from '../../src/purge/ledger.ts'
+import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchronous-purger.ts'
+import { type PurgeEnd, type PurgeRunner, runPurge } from '../../src/purge/run-purge.ts'
+import type { FileIO } from '../../src/storage/file-io.ts'
+import { LocalFileIO } from '../../src/storage/local/local-file-io.ts'
+import { createDatabase } from '../../src/testing/databases.ts'
+import { type TableOptions, type WrittenTable, writeTable } from '../../src/testing/table-writer/table.ts'
+
+const logger = pino({ level: 'silent' })
+
+/** A catalog, a ledger and a local store together, as a server has them. */
+export class PurgeFixture implements AsyncDisposable {
+  readonly database: Database
+  readonly folder: string
+  readonly io: FileIO
+  readonly catalog: SqlCatalog
+  readonly ledger: Ledger
+  readonly #close: () => Promise<void>
+
+  static async open(dialect: Dialect): Promise<PurgeFixture> {
+    const test = await createDatabase(dialect)
+    return new PurgeFixture(test.database, () => test.close())
+  }
+
+  private constructor(database: Database, close: () => Promise<void>) {
+    this.database = database
+    this.#close = close
+    this.folder = mkdtempSync(join(tmpdir(), 'moulin-purge-'))
+    this.io = new LocalFileIO([this.folder])
+    this.ledger = new Ledger(database)
+    this.catalog = new SqlCatalog({
+      warehouse: 'main',
+      location: `file://${this.folder}/main`,
+      database,
+      io: this.io,
+      logger,
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  location(name: string): string {
+    return `file://${this.folder}/main/${name}`
+  }
+
+  /** Writes a table's files and registers it as `ns.NAME`. */
+  async table(
+    name: string,
+    options?: TableOptions,
+  ): Promise<WrittenTable & { readonly identifier: Identifier }> {
+    const namespace = ['ns']
+    await this.catalog.createNamespace(namespace, {}).catch((error: Error) => {
+      if (error.name !== 'AlreadyExistsException') throw error
+    })
+    const table = await writeTable(this.io, this.location(name), options)
+    await this.register(name, table.purge.metadataLocation)
+    return { ...table, identifier: { namespace, name } }
+  }
+
+  async register(name: string, metadataLocation: string): Promise<void> {
+    await this.catalog.registerTable(['ns'], { name, metadataLocation, overwrite: false })
+  }
+
+  /** Drops with purge, as the server does; gives the purge's id. */
+  async drop(name: string): Promise<string> {
+    let id = ''
+    const origin = { principal: 'p', requestId: 'r', client: 'c' }
+    await this.catalog.dropTable(
+      { namespace: ['ns'], name },
+      {
+        alongside: async (tx, dropped) => {
+          id = await this.ledger.record(tx, dropped, origin, { purger: 'synchronous', maxAttempts: 5 })
+        },
+      },
+    )
+    return id
+  }
+
+  async run(id: string, options: Partial<PurgeRunner> = {}): Promise<PurgeEnd> {
+    return await runPurge(id, {
+      database: this.database,
+      ledger: this.ledger,
+      purger: new SynchronousPurger(),
+      io: this.io,
+      logger,
+      owner: 'test:1',
+      ...options,
+    })
+  }
+
+  /** Every file below the warehouse. */
+  async files(): Promise<string[]> {
+    const found: string[] = []
+    for await (const file of this.io.list(`file://${this.folder}`)) found.push(file.location)
+    return found.toSorted()
+  }
+}

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { LeaseLostError } from '../../src/purge/ledger.ts'
+import type { IcebergPurger } from '../../src/purge/purger.ts'
+import { dialects } from '../../src/testing/databases.ts'
+import { PurgeFixture } from './fixture.ts'
+
+describe.each(dialects)('the ledger on %s', (dialect) => {
+  it('records a purge with the drop or not at all', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const { identifier } = await fixture.table('t')
+    const failing = fixture.catalog.dropTable(identifier, {
+      alongside: async (tx, dropped) => {
+        await fixture.ledger.record(
+          tx,
+          dropped,
+          { principal: 'p', requestId: 'r', client: 'c' },
+          { purger: 'x', maxAttempts: 1 },
+        )
+        throw new Error('the crash before COMMIT')
+      },
+    })
+    await expect(failing).rejects.toThrow('the crash before COMMIT')
+    expect(await fixture.catalog.tableExists(identifier)).toBe(true)
+    expect(await fixture.ledger.list()).toEqual([])
+    const places = await fixture.database.reader.selectFrom('places').selectAll().execute()
+    expect(places).toMatchObject([{ purge_id: null }])
+
+    const id = await fixture.drop('t')
+    expect(await fixture.catalog.tableExists(identifier)).toBe(false)
+    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'pending', attempts: 0 })
+    const moved = await fixture.database.reader.selectFrom('places').selectAll().execute()
+    expect(moved).toMatchObject([{ purge_id: id, entry_id: null }])
+  })
+
+  it('gives a purge to one worker at a time, and counts the attempt at the claim', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const claims = await Promise.all(
+      Array.from({ length: 8 }, (_, n) => fixture.ledger.claim(id, `w${n}`, 60_000)),
+    )
+    const [lease, ...others] = claims.filter((claim) => claim !== undefined)
+    expect(others).toEqual([])
+    expect(lease).toMatchObject({ epoch: 1, attempt: 1, stage: 'data' })
+    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'running', attempts: 1 })
+  })
+
+  it('takes no write from a worker whose lease is lost', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const lease = (await fixture.ledger.claim(id, 'w', 1))!
+    await sleep(20)
+    expect(await fixture.ledger.recoverAbandoned()).toEqual([id])
+    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'failed' })
+    const failure = { path: 'x', stage: 'data', outcome: 'failed', code: 'c', message: 'm' } as const
+    await expect(fixture.ledger.beat(lease, 60_000, {})).rejects.toThrow(LeaseLostError)
+    await expect(fixture.ledger.begin(lease, 'root')).rejects.toThrow(LeaseLostError)
+    await expect(fixture.ledger.reportFailures(lease, [failure])).rejects.toThrow(LeaseLostError)
+    await expect(fixture.ledger.finish(lease, { state: 'succeeded' }, {})).rejects.toThrow(LeaseLostError)
+    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'failed', counts: {} })
+  })
+
+  it('leaves a purge alone that another server is working on', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    await fixture.ledger.claim(id, 'w', 60_000)
+    expect(await fixture.ledger.recoverAbandoned()).toEqual([])
+    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'running' })
+  })
+
+  it('stops a worker before its next batch when its lease is gone', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    let aborted = false
+    const purger: IcebergPurger = {
+      name: 'slow',
+      waits: true,
+      purge: async (_purge, run) => {
+        await fixture.database.transaction((tx) =>
+          tx.updateTable('purges').set({ lease_epoch: 99 }).where('id', '=', id).execute(),
+        )
+        await new Promise<void>((resolve) => run.signal.addEventListener('abort', () => resolve()))
+        aborted = true
+        throw run.signal.reason as Error
+      },
+    }
+    await expect(fixture.run(id, { purger, leaseTime: 150 })).rejects.toThrow(LeaseLostError)
+    expect(aborted).toBe(true)
+    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'running' })
+  })
+
+  it('shows progress while the work goes on', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const purger: IcebergPurger = {
+      name: 'slow',
+      waits: true,
+      purge: async (_purge, run) => {
+        run.progress({ data: { deleted: 7 } })
+        for (;;) {
+          const record = await fixture.ledger.get(id)
+          if (record?.counts.data?.deleted === 7) return { kind: 'done' }
+          await sleep(10)
+        }
+      },
+    }
+    expect(await fixture.run(id, { purger, leaseTime: 100 })).toMatchObject({ state: 'succeeded' })
+    expect((await fixture.ledger.get(id))?.counts).toEqual({ data: { deleted: 7 } })
+  })
+
+  it('frees the place of what succeeded, keeps that of what failed', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const good = await fixture.table('good')
+    const bad = await fixture.table('bad')
+    await fixture.io.deleteFiles([bad.files['manifest-lists'][0]!])
+    const [goodId, badId] = [await fixture.drop('good'), await fixture.drop('bad')]
+    expect(await fixture.run(goodId)).toMatchObject({ state: 'succeeded' })
+    expect(await fixture.run(badId)).toMatchObject({ state: 'failed' })
+    const places = await fixture.database.reader.selectFrom('places').select('purge_id').execute()
+    expect(places).toEqual([{ purge_id: badId }])
+    expect(await fixture.files()).toEqual(
+      Object.values(bad.files)
+        .flat()
+        .filter((path) => path !== bad.files['manifest-lists'][0])
+        .toSorted(),
+    )
+    expect(good.files.root).toHaveLength(1)
+  })
+})
