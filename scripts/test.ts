@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { java } from './toolchains/java.ts'
 import { python } from './toolchains/python.ts'
+import { spark } from './toolchains/spark.ts'
 import { root, type Toolchain } from './toolchains/toolchain.ts'
 
 interface Suite {
@@ -12,6 +13,8 @@ interface Suite {
   readonly what: string
   readonly toolchain?: () => Toolchain
   readonly commands: readonly (readonly string[])[]
+  /** Runs only when it is named. */
+  readonly onDemand?: true
 }
 
 const bin = (name: string) => `${root}/node_modules/.bin/${name}`
@@ -45,6 +48,13 @@ const suites: readonly Suite[] = [
     toolchain: java,
     commands: [vitest('--project', 'interop', 'test/interop/rck')],
   },
+  {
+    name: 'spark',
+    what: 'Spark 4.0 with the Iceberg 1.11 runtime',
+    toolchain: spark,
+    commands: [[bin('vitest'), 'run', '--project', 'interop', 'test/interop/spark']],
+    onDemand: true,
+  },
 ]
 
 interface Result {
@@ -63,7 +73,8 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 const requireAll = process.env.MOULIN_REQUIRE_ALL_SUITES === '1'
-const results = suites.filter(({ name }) => named.length === 0 || named.includes(name)).map(run)
+const chosen = suites.filter(({ name, onDemand }) => (named.length === 0 ? !onDemand : named.includes(name)))
+const results = chosen.map(run)
 report(results)
 process.exitCode = results.some(({ outcome }) => outcome === 'failed') ? 1 : 0
 

@@ -62,12 +62,12 @@ export class Draft {
     this.lastSequenceNumber = base?.lastSequenceNumber ?? 0n
     this.lastColumnId = base?.lastColumnId ?? 0
     this.schemas = base?.schemas ?? []
-    this.currentSchemaId = base?.currentSchemaId ?? -1
+    this.currentSchemaId = base?.currentSchemaId ?? 0
     this.partitionSpecs = base?.partitionSpecs ?? []
-    this.defaultSpecId = base?.defaultSpecId ?? -1
+    this.defaultSpecId = base?.defaultSpecId ?? 0
     this.lastPartitionId = base?.lastPartitionId ?? partitionIdStart
     this.sortOrders = base?.sortOrders ?? []
-    this.defaultSortOrderId = base?.defaultSortOrderId ?? -1
+    this.defaultSortOrderId = base?.defaultSortOrderId ?? 0
     this.properties = base?.properties ?? {}
     this.currentSnapshotId = base?.currentSnapshotId
     this.snapshots = base?.snapshots ?? []
