@@ -36,6 +36,9 @@ function addSnapshot(draft: Draft, snapshot: Snapshot): void {
   if (draft.sortOrders.length === 0)
     throw badRequest('Attempting to add a snapshot before a sort order is added')
   if (draft.snapshot(snapshotId)) throw badRequest(`Snapshot already exists for id: ${snapshotId}`)
+  if (draft.formatVersion === 1 && sequenceNumber !== 0n) {
+    throw badRequest(`Sequence number must be 0 in v1: ${sequenceNumber}`)
+  }
   if (
     draft.formatVersion > 1 &&
     parentSnapshotId !== undefined &&
@@ -65,6 +68,8 @@ function assignRows(draft: Draft, { firstRowId, addedRows }: Snapshot): void {
       `Cannot add a snapshot, first-row-id is behind table next-row-id: ${firstRowId} < ${draft.nextRowId}`,
     )
   }
+  if (draft.nextRowId + addedRows >= 2n ** 63n)
+    throw badRequest('Cannot add a snapshot: row ids exceed 64 bits')
   draft.nextRowId += addedRows
 }
 

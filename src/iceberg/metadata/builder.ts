@@ -9,7 +9,7 @@ import { applyLayout } from './apply-layout.ts'
 import { applySchemas } from './apply-schemas.ts'
 import { applySnapshots, settledSnapshotLog } from './apply-snapshots.ts'
 import { Draft } from './draft.ts'
-import type { MetadataLogEntry, Properties, TableMetadata } from './model.ts'
+import type { MetadataLogEntry, Properties, SnapshotLogEntry, TableMetadata } from './model.ts'
 import { checkPartitionSpec, parseUnboundPartitionSpec } from './partition-spec.ts'
 import { integerProperty, withoutReserved } from './properties.ts'
 import { checkSchemaVersion, columnIndex, parseSchema, withFreshColumnIds } from './schema.ts'
@@ -93,7 +93,8 @@ export function applyTableUpdates(
   const draft = new Draft(base, initialVersion(updates))
   for (const update of updates) apply(draft, update, context)
   if (!draft.changed && base) return base
-  if (!base) draft.uuid ??= context.newUuid()
+  // Old v1 tables may have none; from v2 on it is required.
+  if (!base || draft.formatVersion > 1) draft.uuid ??= context.newUuid()
   return finish(draft, context.now, metadataLog(draft, context.previousMetadataLocation))
 }
 
@@ -239,12 +240,7 @@ function finish(draft: Draft, now: bigint, log: readonly MetadataLogEntry[]): Ta
   // Clocks of replicas differ: time in metadata never goes back.
   const lastUpdatedMs = base && base.lastUpdatedMs > now ? base.lastUpdatedMs : now
   const snapshotLog = settledSnapshotLog(draft)
-  const lastLogged = snapshotLog.at(-1)?.timestampMs
-  if (lastLogged !== undefined && lastLogged - lastUpdatedMs > clockTolerance) {
-    throw badRequest(
-      `Invalid update timestamp ${lastUpdatedMs}: before last snapshot log entry at ${lastLogged}; check the client's clock`,
-    )
-  }
+  if (draft.snapshotLog !== base?.snapshotLog) checkTimes(snapshotLog, lastUpdatedMs)
   return {
     formatVersion: draft.formatVersion,
     tableUuid: draft.uuid,
@@ -269,6 +265,22 @@ function finish(draft: Draft, now: bigint, log: readonly MetadataLogEntry[]): Ta
     partitionStatistics: draft.partitionStatistics,
     nextRowId: draft.nextRowId,
     encryptionKeys: draft.encryptionKeys,
+  }
+}
+
+/**
+ * A snapshot's time is its client's. Iceberg Java cannot read a log that goes back in time by more than a minute; a
+ * snapshot from the future would make one of every commit after it.
+ */
+function checkTimes(log: readonly SnapshotLogEntry[], lastUpdatedMs: bigint): void {
+  let last: bigint | undefined
+  for (const time of [...log.map(({ timestampMs }) => timestampMs), lastUpdatedMs]) {
+    if (last !== undefined && last - time > clockTolerance) {
+      throw badRequest(
+        `Invalid update timestamp ${time}: before last snapshot log entry at ${last}; check the client's clock`,
+      )
+    }
+    last = time
   }
 }
 

@@ -187,6 +187,18 @@ function checkIntegrity(metadata: TableMetadata): void {
       )
     }
   }
+  checkUnique(
+    'schema',
+    metadata.schemas.map(({ schemaId }) => schemaId),
+  )
+  checkUnique(
+    'partition spec',
+    metadata.partitionSpecs.map(({ specId }) => specId),
+  )
+  checkUnique(
+    'sort order',
+    metadata.sortOrders.map(({ orderId }) => orderId),
+  )
   const { currentSnapshotId, refs } = metadata
   if (currentSnapshotId !== undefined && !ids.has(currentSnapshotId)) {
     throw badRequest(`Invalid table metadata: current-snapshot-id ${currentSnapshotId} is not in snapshots`)
@@ -197,5 +209,19 @@ function checkIntegrity(metadata: TableMetadata): void {
         `Invalid table metadata: ref ${name} points to ${ref.snapshotId}, which is not in snapshots`,
       )
     }
+  }
+  const main = Object.hasOwn(refs, mainBranch) ? refs[mainBranch] : undefined
+  if (main && main.snapshotId !== currentSnapshotId) {
+    throw badRequest(
+      `Invalid table metadata: current-snapshot-id ${currentSnapshotId ?? 'none'} does not match ref main, which points to ${main.snapshotId}`,
+    )
+  }
+}
+
+function checkUnique(what: string, ids: readonly number[]): void {
+  const seen = new Set<number>()
+  for (const id of ids) {
+    if (seen.has(id)) throw badRequest(`Invalid table metadata: ${what} ${id} is listed twice`)
+    seen.add(id)
   }
 }

@@ -131,7 +131,7 @@ export function checkPartitionSpec(spec: UnboundPartitionSpec, schema: Schema): 
     }
     if (clash && !(field.transform === 'identity' && clash.id === field.sourceId))
       throw problem('a column has that name')
-    const key = `${field.sourceId} ${field.transform.replace(/\[.*/, '')}`
+    const key = `${field.sourceId} ${field.transform}`
     if (sourcesByTransform.has(key)) throw problem(`the source ${source.name} has that transform already`)
     sourcesByTransform.add(key)
   }
