@@ -1,12 +1,20 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What the proxy does with a request instead of passing it on; undefined passes it on. */
+/**
+ * What the proxy does with a request: answers it itself, drops it, passes it on and loses the answer, or half of the
+ * answer's body. Undefined passes it on.
+ */
 export type Fault = (
   method: string,
   url: string,
   body: string,
-) => { status: number; body?: string; headers?: Record<string, string> } | 'drop' | undefined
+) =>
+  | { status: number; body?: string; headers?: Record<string, string> }
+  | 'drop'
+  | 'lose-answer'
+  | 'half-answer'
+  | undefined
 
 /** A store's faults that no real server can be told to have: stands before it, and answers some requests itself. */
 export async function startFaultyProxy(
@@ -22,14 +30,21 @@ export async function startFaultyProxy(
     const answer = fault(incoming.method!, incoming.url!, body.toString())
     if (answer === 'drop') {
       incoming.socket.destroy()
-    } else if (answer) {
+    } else if (typeof answer === 'object') {
       outgoing.writeHead(answer.status, { 'content-type': 'application/xml', ...answer.headers })
       outgoing.end(answer.body ?? '')
     } else {
       const options = { method: incoming.method!, headers: incoming.headers }
       const passed = request(new URL(incoming.url!, target), options, (reply) => {
-        outgoing.writeHead(reply.statusCode!, reply.headers)
-        reply.pipe(outgoing)
+        const received: Buffer[] = []
+        reply.on('data', (chunk: Buffer) => received.push(chunk))
+        reply.on('end', () => {
+          const whole = Buffer.concat(received)
+          if (answer === 'lose-answer') return incoming.socket.destroy()
+          outgoing.writeHead(reply.statusCode!, reply.headers)
+          if (answer === undefined) return outgoing.end(whole)
+          outgoing.write(whole.subarray(0, whole.length / 2), () => incoming.socket.destroy())
+        })
       })
       passed.end(body)
     }

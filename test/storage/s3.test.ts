@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FileAccessError, FileExistsError, StorageUnavailableError } from '../../src/storage/file-io.ts'
 import { S3FileIO } from '../../src/storage/s3/s3-file-io.ts'
 import { fileIOContract } from '../../src/testing/file-io-contract.ts'
 import { startFauxqs, type TestStore } from '../../src/testing/stores/fauxqs.ts'
@@ -32,6 +34,8 @@ describe('S3 (fauxqs)', () => {
     const keys = ['a//b', 'a/../b', './c', '/lead', 'd/', '..']
     for (const key of keys) await io.write(`${root}/${key}`, Buffer.from(key))
     for (const key of keys) expect(String(await io.read(`${root}/${key}`))).toBe(key)
+    const listed = (await Array.fromAsync(io.list(root))).map(({ location }) => location)
+    expect(listed.toSorted()).toEqual(keys.map((key) => `${root}/${key}`).toSorted())
     const outcomes = await io.deleteFiles(keys.map((key) => `${root}/${key}`))
     expect(outcomes.every(({ outcome }) => outcome === 'deleted')).toBe(true)
     for (const key of keys) expect(await io.stat(`${root}/${key}`)).toBeUndefined()
@@ -47,10 +51,13 @@ const withErrors = (errors: readonly (readonly [string, string])[]) => ({
     .join('')}</DeleteResult>`,
 })
 
-describe('deletion from a store with faults', () => {
+/** fauxqs takes any. */
+const secret = 'a-secret-that-nobody-may-read'
+
+describe('a store with faults', () => {
   const through = async (fault: Fault, work: (io: S3FileIO, root: string) => Promise<void>) => {
     const proxy = await startFaultyProxy(store.storage.endpoint, fault)
-    const io = new S3FileIO({ ...store.storage, endpoint: proxy.endpoint })
+    const io = new S3FileIO({ ...store.storage, endpoint: proxy.endpoint, secretAccessKey: secret })
     try {
       await work(io, `s3://bucket/${randomUUID()}`)
     } finally {
@@ -135,7 +142,124 @@ describe('deletion from a store with faults', () => {
     const fault: Fault = (method, url) =>
       isDelete(method, url) ? withErrors([['other', 'InternalError']]) : undefined
     await through(fault, async (io, root) => {
-      await expect(io.deleteFiles([`${root}/a`])).rejects.toThrow(/UnexpectedAnswer/)
+      await expect(io.deleteFiles([`${root}/a`])).rejects.toThrow(/cannot be understood/)
     })
+  })
+
+  it.each(['', '<html>Welcome</html>', '<Error><Code>InternalError</Code></Error>'])(
+    'takes no page for an answer: %j',
+    async (body) => {
+      let requests = 0
+      const fault: Fault = (method, url) =>
+        isDelete(method, url) || url.includes('list-type=2') ? { status: 200, body } : undefined
+      await through(fault, async (io, root) => {
+        await io.write(`${root}/a`, Buffer.from('x'))
+        await expect(io.deleteFiles([`${root}/a`])).rejects.toThrow(StorageUnavailableError)
+        await expect(Array.fromAsync(io.list(root))).rejects.toThrow(StorageUnavailableError)
+      })
+      const once: Fault = (method, url) =>
+        isDelete(method, url) && ++requests === 1 ? { status: 200, body } : undefined
+      await through(once, async (io, root) => {
+        await io.write(`${root}/a`, Buffer.from('x'))
+        expect(await io.deleteFiles([`${root}/a`])).toEqual([{ outcome: 'deleted' }])
+        expect(await io.stat(`${root}/a`)).toBeUndefined()
+      })
+      expect(requests).toBe(2)
+    },
+  )
+
+  it.each([
+    ['an empty 404', { status: 404 }],
+    ['a page', { status: 404, body: '<html>not found</html>' }],
+  ])('does not take %s of something else for absence', async (_, answer) => {
+    await through(
+      () => answer,
+      async (io, root) => {
+        await expect(io.read(`${root}/a`)).rejects.toThrow(StorageUnavailableError)
+        await expect(io.stat(`${root}/a`)).rejects.toThrow(FileAccessError)
+        await expect(Array.fromAsync(io.list(root))).rejects.toThrow(StorageUnavailableError)
+        await expect(io.deleteFiles([`${root}/a`])).rejects.toThrow(StorageUnavailableError)
+        expect(await io.deleteFiles([`${root}/\u0001`])).toMatchObject([{ outcome: 'failed' }])
+      },
+    )
+  })
+
+  it('deletes key by key where a batch is refused', async () => {
+    const fault: Fault = (method, url, body) => {
+      if (isDelete(method, url)) return { status: 501, body: '<Error><Code>NotImplemented</Code></Error>' }
+      return method === 'DELETE' && body === '' && url.includes('/shut')
+        ? { status: 403, body: '<Error><Code>AccessDenied</Code><Message>no</Message></Error>' }
+        : undefined
+    }
+    await through(fault, async (io, root) => {
+      for (const name of ['a', 'b', 'shut']) await io.write(`${root}/${name}`, Buffer.from('x'))
+      const outcomes = await io.deleteFiles([`${root}/a`, `${root}/shut`, `${root}/b`, `${root}/a`])
+      expect(outcomes).toMatchObject([
+        { outcome: 'deleted' },
+        { outcome: 'blocked', code: 'AccessDenied' },
+        { outcome: 'deleted' },
+        { outcome: 'deleted' },
+      ])
+      expect(await Array.fromAsync(io.list(root))).toMatchObject([{ location: `${root}/shut` }])
+    })
+  })
+
+  it('takes up a body that broke off, and ends when it cannot', async () => {
+    const bytes = Buffer.from(Array.from({ length: 500_000 }, (_, index) => index % 251))
+    let gets = 0
+    let broken = 2
+    const fault: Fault = (method) => (method === 'GET' && ++gets <= broken ? 'half-answer' : undefined)
+    await through(fault, async (io, root) => {
+      await io.write(`${root}/a`, bytes)
+      expect((await io.read(`${root}/a`)).equals(bytes)).toBe(true)
+      expect(gets).toBe(3)
+      broken = Number.POSITIVE_INFINITY
+      await expect(io.read(`${root}/a`)).rejects.toThrow(StorageUnavailableError)
+    })
+  })
+
+  it('knows its own conditional write again when the answer was lost, and no other', async () => {
+    let puts = 0
+    const fault: Fault = (method) => {
+      if (method !== 'PUT') return undefined
+      puts++
+      return puts % 2 === 1
+        ? 'lose-answer'
+        : { status: 412, body: '<Error><Code>PreconditionFailed</Code></Error>' }
+    }
+    await through(fault, async (io, root) => {
+      await io.write(`${root}/a`, Buffer.from('mine'), { ifAbsent: true })
+      expect(puts).toBe(2)
+      puts = 1
+      await expect(io.write(`${root}/a`, Buffer.from('mine'), { ifAbsent: true })).rejects.toThrow(
+        FileExistsError,
+      )
+    })
+  })
+
+  it('waits for another conditional write to end', async () => {
+    let puts = 0
+    const fault: Fault = (method) =>
+      method === 'PUT' && ++puts <= 2
+        ? { status: 409, body: '<Error><Code>ConditionalRequestConflict</Code></Error>' }
+        : undefined
+    await through(fault, async (io, root) => {
+      await io.write(`${root}/a`, Buffer.from('x'), { ifAbsent: true })
+      expect(puts).toBe(3)
+    })
+  })
+
+  it('tells no secret', async () => {
+    await through(
+      () => ({ status: 403, body: '<Error><Code>SignatureDoesNotMatch</Code></Error>' }),
+      async (io, root) => {
+        const error = await io.read(`${root}/a`).then(
+          () => undefined,
+          (reason: unknown) => reason as FileAccessError,
+        )
+        expect(error).toBeInstanceOf(FileAccessError)
+        expect(inspect(error, { depth: 10 })).not.toContain(secret)
+      },
+    )
   })
 })

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { S3StorageOptions } from '../options.ts'
+import { requireAnswers } from './answers.ts'
 
 /** Connections to the store, at most, per warehouse. */
 const maxSockets = 64
@@ -42,6 +43,7 @@ export async function connect(options: S3StorageOptions): Promise<Connection> {
       }),
   })
   addContentMd5(client)
+  requireAnswers(client)
   return { sdk, client }
 }
 

@@ -1,36 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mapBounded } from '../concurrency.ts'
-import { type DeleteOutcome, FileAccessError, InvalidLocationError } from '../file-io.ts'
-import { s3Parts } from '../location.ts'
+import { type DeleteOutcome, FileNotFoundError, StorageUnavailableError } from '../file-io.ts'
+import { planRequests, type Target } from './batches.ts'
 import type { Connection } from './client.ts'
-import { errorCode, fileError, isRetryable, keyOutcome } from './errors.ts'
+import { errorCode, fileError, isRefusal, isRetryable, keyOutcome, refusesCredentials } from './errors.ts'
 
-/** Keys of one DeleteObjects request: the protocol's limit. */
-const batchSize = 1_000
 /** Requests for keys that failed, beside the SDK's own retries of whole requests. */
 const keyAttempts = 5
 /** Milliseconds before the first of them; doubles, with full jitter. */
 const firstDelay = 100
-
-/** Whether XML 1.0 cannot carry the key, or not unchanged: it is then deleted by a request of its own. */
-function unfitForXml(key: string): boolean {
-  if (!key.isWellFormed()) return true
-  for (let at = 0; at < key.length; at++) {
-    const code = key.charCodeAt(at)
-    if (code < 0x20 || code === 0x7f || code >= 0xfffe) return true
-  }
-  return false
-}
-
-interface Target {
-  readonly index: number
-  readonly location: string
-  readonly key: string
-}
+/** Requests at a time where every key needs one of its own. */
+const singlesInFlight = 16
 
 /**
  * Deletes files of any number of buckets: one outcome for each location, in order. Keys that failed inside a
- * successful answer, which no SDK retries, are sent again by themselves before they are reported.
+ * successful answer, which no SDK retries, are sent again by themselves before they are reported. A batch that the
+ * store refuses as a whole (one bad key among them, or no DeleteObjects at all) is deleted key by key.
  *
  * Throws FileAccessError when a bucket does not exist or the credentials are refused altogether,
  * StorageUnavailableError when the store does not answer at all.
@@ -41,62 +26,17 @@ export async function deleteObjects(
   options: { readonly inFlight: number; readonly signal?: AbortSignal | undefined },
 ): Promise<DeleteOutcome[]> {
   const outcomes = new Array<DeleteOutcome>(locations.length)
-  const { batches, single } = plan(locations, outcomes)
-  await mapBounded(batches, options.inFlight, async ({ bucket, targets }) => {
-    await deleteBatch(connection, bucket, targets, outcomes, options.signal)
+  const { batches, single } = planRequests(locations, outcomes)
+  await mapBounded(batches, options.inFlight, async (targets) => {
+    await deleteBatch(connection, targets, outcomes, options.signal)
   })
-  await mapBounded(single, options.inFlight, async (target) => {
-    outcomes[target.index] = await deleteOne(connection, target, options.signal)
-  })
+  await deleteSingly(connection, single, outcomes, options.signal)
   return outcomes
 }
 
-interface Batch {
-  readonly bucket: string
-  readonly targets: Target[]
-}
-
-function plan(
-  locations: readonly string[],
-  outcomes: DeleteOutcome[],
-): { batches: Batch[]; single: Target[] } {
-  const open = new Map<string, Batch>()
-  const batches: Batch[] = []
-  const single: Target[] = []
-  for (const [index, location] of locations.entries()) {
-    let parts: { bucket: string; key: string }
-    try {
-      parts = s3Parts(location)
-    } catch (error) {
-      if (!(error instanceof InvalidLocationError)) throw error
-      outcomes[index] = { outcome: 'blocked', code: 'InvalidLocation', message: error.message }
-      continue
-    }
-    const target = { index, location, key: parts.key }
-    if (parts.key === '') {
-      outcomes[index] = {
-        outcome: 'failed',
-        code: 'InvalidLocation',
-        message: 'The location names a bucket.',
-      }
-    } else if (unfitForXml(parts.key)) {
-      single.push(target)
-    } else {
-      let batch = open.get(parts.bucket)
-      if (!batch || batch.targets.length === batchSize) {
-        batch = { bucket: parts.bucket, targets: [] }
-        open.set(parts.bucket, batch)
-        batches.push(batch)
-      }
-      batch.targets.push(target)
-    }
-  }
-  return { batches, single }
-}
-
+/** @param targets of one bucket. */
 async function deleteBatch(
-  { sdk, client }: Connection,
-  bucket: string,
+  connection: Connection,
   targets: readonly Target[],
   outcomes: DeleteOutcome[],
   signal: AbortSignal | undefined,
@@ -104,22 +44,11 @@ async function deleteBatch(
   let waiting = targets
   for (let attempt = 1; waiting.length > 0; attempt++) {
     signal?.throwIfAborted()
-    const keys = new Set(waiting.map(({ key }) => key))
-    const command = new sdk.DeleteObjectsCommand({
-      Bucket: bucket,
-      Delete: { Objects: [...keys].map((Key) => ({ Key })), Quiet: true },
-    })
-    const failed = new Map<string, DeleteOutcome>()
-    try {
-      const answer = await client.send(command, { abortSignal: signal })
-      for (const { Key = '', Code = 'Unknown', Message = '' } of answer.Errors ?? []) {
-        if (Code === 'NoSuchBucket') throw Object.assign(new Error(Message), { name: Code })
-        failed.set(Key, keyOutcome(Code, Message || Code))
-      }
-    } catch (error) {
-      throw requestError(bucket, waiting[0]!, error, signal)
+    const failed = await requestBatch(connection, waiting, signal)
+    if (failed === 'refused') {
+      await deleteSingly(connection, waiting, outcomes, signal)
+      return
     }
-    requireKnownKeys(bucket, failed, keys)
     const again: Target[] = []
     for (const target of waiting) {
       const outcome = failed.get(target.key) ?? { outcome: 'deleted' }
@@ -131,51 +60,57 @@ async function deleteBatch(
   }
 }
 
-/** An error for a key that was not asked about means that the answer cannot be understood. */
-function requireKnownKeys(
-  bucket: string,
-  failed: ReadonlyMap<string, DeleteOutcome>,
-  keys: ReadonlySet<string>,
-): void {
-  for (const [key, outcome] of failed) {
-    if (keys.has(key)) continue
-    const code = 'code' in outcome ? outcome.code : outcome.outcome
-    throw fileError(
-      `s3://${bucket}`,
-      Object.assign(new Error(`The answer to DeleteObjects names a key that was not sent (${code})`), {
-        name: 'UnexpectedAnswer',
-      }),
-    )
-  }
-}
-
-async function deleteOne(
+/** What did not succeed, by key; what the answer does not name is deleted: stores differ in how they read `Quiet`. */
+async function requestBatch(
   { sdk, client }: Connection,
-  target: Target,
+  targets: readonly Target[],
   signal: AbortSignal | undefined,
-): Promise<DeleteOutcome> {
-  const { bucket, key } = s3Parts(target.location)
+): Promise<Map<string, DeleteOutcome> | 'refused'> {
+  const { bucket } = targets[0]!
+  const keys = new Set(targets.map(({ key }) => key))
+  const failed = new Map<string, DeleteOutcome>()
   try {
-    await client.send(new sdk.DeleteObjectCommand({ Bucket: bucket, Key: key }), { abortSignal: signal })
-    return { outcome: 'deleted' }
+    const command = new sdk.DeleteObjectsCommand({
+      Bucket: bucket,
+      Delete: { Objects: [...keys].map((Key) => ({ Key })), Quiet: true },
+    })
+    const answer = await client.send(command, { abortSignal: signal })
+    for (const { Key = '', Code = 'Unknown', Message = '' } of answer.Errors ?? []) {
+      if (Code === 'NoSuchBucket') throw Object.assign(new Error(Message), { name: Code })
+      if (!keys.has(Key)) throw misunderstood(bucket, Code)
+      failed.set(Key, keyOutcome(Code, Message || Code))
+    }
   } catch (error) {
     signal?.throwIfAborted()
-    const code = errorCode(error)
-    if (code === 'NoSuchBucket') throw fileError(target.location, error)
-    return keyOutcome(code, (error as Error).message)
+    if (isRefusal(error)) return 'refused'
+    const mapped = fileError(`s3://${bucket}`, error)
+    throw mapped instanceof FileNotFoundError ? misunderstood(bucket, errorCode(error)) : mapped
   }
+  return failed
 }
 
-function requestError(
-  bucket: string,
-  first: Target,
-  error: unknown,
+function misunderstood(bucket: string, code: string): StorageUnavailableError {
+  return new StorageUnavailableError(
+    `s3://${bucket}`,
+    `The answer to DeleteObjects cannot be understood (${code}): s3://${bucket}`,
+  )
+}
+
+async function deleteSingly(
+  { sdk, client }: Connection,
+  targets: readonly Target[],
+  outcomes: DeleteOutcome[],
   signal: AbortSignal | undefined,
-): unknown {
-  if (signal?.aborted) return signal.reason
-  const mapped = fileError(first.location, error)
-  // Of a whole batch, a 403 speaks of the request, not of a key.
-  return mapped instanceof FileAccessError
-    ? new FileAccessError(`s3://${bucket}`, mapped.message, error)
-    : mapped
+): Promise<void> {
+  await mapBounded(targets, singlesInFlight, async ({ index, location, bucket, key }) => {
+    try {
+      await client.send(new sdk.DeleteObjectCommand({ Bucket: bucket, Key: key }), { abortSignal: signal })
+      outcomes[index] = { outcome: 'deleted' }
+    } catch (error) {
+      signal?.throwIfAborted()
+      const code = errorCode(error)
+      if (code === 'NoSuchBucket' || refusesCredentials(error)) throw fileError(location, error)
+      outcomes[index] = keyOutcome(code, (error as Error).message)
+    }
+  })
 }

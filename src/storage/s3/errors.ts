@@ -20,28 +20,28 @@ const blocking = new Set([
   'ObjectLocked',
 ])
 
-/** Names of keys or versions that cannot be: there is nothing under them. */
-const absent = new Set(['NoSuchKey', 'NoSuchVersion', 'NotFound'])
+/** A 404 without one of these comes from something that is no object store, and tells nothing of the key. */
+const absent = new Set(['NoSuchKey', 'NoSuchVersion'])
 
-/** It may pass: try the key again. Unknown codes are tried again, too; trying costs little, giving up leaks. */
+/** No other attempt helps. Codes that nobody knows are tried again: trying costs little, giving up leaks. */
 const permanent = new Set(['KeyTooLongError', 'XMinioInvalidObjectName', 'InvalidArgument', 'InvalidURI'])
 
+/** They say who asks, whatever the key. */
 const credentials = new Set([
-  'AccessDenied',
   'AccountProblem',
-  'AllAccessDisabled',
+  'AuthorizationHeaderMalformed',
+  'CredentialsProviderError',
   'ExpiredToken',
-  'Forbidden',
   'InvalidAccessKeyId',
   'InvalidToken',
+  'RequestTimeTooSkewed',
   'SignatureDoesNotMatch',
-  'CredentialsProviderError',
 ])
 
 interface ServiceError {
   readonly name?: string
   readonly Code?: string
-  readonly message?: string
+  readonly code?: string
   readonly $metadata?: { readonly httpStatusCode?: number }
 }
 
@@ -56,29 +56,43 @@ export function isRetryable(outcome: DeleteOutcome): boolean {
   return outcome.outcome === 'failed' && !permanent.has(outcome.code)
 }
 
-/** The service's error code: `NoSuchKey`, `SlowDown`; the error's name where there is none. */
+/** Whether the store read the request and will not do it in this form: then it is not a fault that may pass. */
+export function isRefusal(error: unknown): boolean {
+  const status = httpStatus(error)
+  return !refusesCredentials(error) && (status === 400 || status === 405 || status === 501)
+}
+
+export function refusesCredentials(error: unknown): boolean {
+  return credentials.has(errorCode(error)) || httpStatus(error) === 401
+}
+
+/** The service's error code, `NoSuchKey`, or that of Node.js, `ECONNREFUSED`; else the error's name. */
 export function errorCode(error: unknown): string {
-  const { Code, name } = error as ServiceError
-  return Code ?? name ?? 'Unknown'
+  const { Code, code, name } = error as ServiceError
+  return Code ?? code ?? name ?? 'Unknown'
+}
+
+function httpStatus(error: unknown): number | undefined {
+  return (error as ServiceError).$metadata?.httpStatusCode
 }
 
 /** An error of a whole request as one of the storage's kinds. Messages name the location, never credentials. */
 export function fileError(location: string, error: unknown): unknown {
   if (error instanceof FileError || (error as Error).name === 'AbortError') return error
   const code = errorCode(error)
-  const { $metadata } = error as ServiceError
-  const status = $metadata?.httpStatusCode
   if (code === 'NoSuchBucket') {
     return new FileAccessError(location, `The bucket does not exist: ${location}`, error)
   }
   if (absent.has(code)) return new FileNotFoundError(location, error)
-  if (code === 'PreconditionFailed' || status === 412) return new FileExistsError(location, error)
-  if (credentials.has(code) || status === 401 || status === 403) {
+  if (code === 'PreconditionFailed' || httpStatus(error) === 412) return new FileExistsError(location, error)
+  if (refusesCredentials(error) || httpStatus(error) === 403) {
     return new FileAccessError(location, `The object store refuses access (${code}): ${location}`, error)
   }
+  const status = httpStatus(error)
+  const reason = status === undefined || status === 200 ? code : `${code}, HTTP ${status}`
   return new StorageUnavailableError(
     location,
-    `The object store did not do its work (${code}): ${location}`,
+    `The object store did not do its work (${reason}): ${location}`,
     error,
   )
 }

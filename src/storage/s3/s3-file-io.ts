@@ -1,19 +1,19 @@
-import type { Readable } from 'node:stream'
 import {
   type DeleteOptions,
   type DeleteOutcome,
   FileAccessError,
   type FileInfo,
   type FileIO,
-  FileNotFoundError,
-  FileTooLargeError,
   type ReadOptions,
 } from '../file-io.ts'
-import { s3Parts } from '../location.ts'
 import type { S3StorageOptions } from '../options.ts'
 import { type Connection, connect } from './client.ts'
 import { deleteObjects } from './delete.ts'
-import { fileError } from './errors.ts'
+import { errorCode, fileError } from './errors.ts'
+import { listObjects } from './list.ts'
+import { objectOf } from './object.ts'
+import { readObject } from './read.ts'
+import { writeObject } from './write.ts'
 
 export interface S3FileIOOptions extends S3StorageOptions {
   /** DeleteObjects requests in flight of one call. @default 4 */
@@ -31,36 +31,12 @@ export class S3FileIO implements FileIO {
   }
 
   async read(location: string, options: ReadOptions = {}): Promise<Buffer> {
-    const chunks: Buffer[] = []
-    for await (const chunk of this.readStream(location, options)) chunks.push(chunk)
+    const chunks = await Array.fromAsync(this.readStream(location, options))
     return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
   }
 
   async *readStream(location: string, options: ReadOptions = {}): AsyncGenerator<Buffer> {
-    const { maxBytes = Number.POSITIVE_INFINITY, signal } = options
-    const { bucket, key } = s3Parts(location)
-    const { sdk, client } = await this.#connect()
-    try {
-      const command = new sdk.GetObjectCommand({ Bucket: bucket, Key: key })
-      const answer = await client.send(command, { abortSignal: signal })
-      const body = answer.Body as Readable
-      if ((answer.ContentLength ?? 0) > maxBytes) {
-        body.destroy()
-        throw new FileTooLargeError(location, maxBytes)
-      }
-      let total = 0
-      for await (const chunk of body as AsyncIterable<Buffer>) {
-        total += chunk.length
-        if (total > maxBytes) throw new FileTooLargeError(location, maxBytes)
-        yield chunk
-      }
-      if (answer.ContentLength !== undefined && total !== answer.ContentLength) {
-        throw new Error(`got ${total} of ${answer.ContentLength} bytes`)
-      }
-    } catch (error) {
-      signal?.throwIfAborted()
-      throw fileError(location, error)
-    }
+    yield* readObject(await this.#connect(), location, options)
   }
 
   async write(
@@ -68,24 +44,11 @@ export class S3FileIO implements FileIO {
     bytes: Uint8Array,
     options: { ifAbsent?: boolean; signal?: AbortSignal } = {},
   ): Promise<void> {
-    const { bucket, key } = s3Parts(location)
-    const { sdk, client } = await this.#connect()
-    const command = new sdk.PutObjectCommand({
-      Bucket: bucket,
-      Key: key,
-      Body: bytes,
-      ...(options.ifAbsent && { IfNoneMatch: '*' }),
-    })
-    try {
-      await client.send(command, { abortSignal: options.signal })
-    } catch (error) {
-      options.signal?.throwIfAborted()
-      throw fileError(location, error)
-    }
+    await writeObject(await this.#connect(), location, bytes, options)
   }
 
   async stat(location: string, options: ReadOptions = {}): Promise<FileInfo | undefined> {
-    const { bucket, key } = s3Parts(location)
+    const { bucket, key } = objectOf(location)
     const { sdk, client } = await this.#connect()
     const command = new sdk.HeadObjectCommand({ Bucket: bucket, Key: key })
     try {
@@ -97,43 +60,14 @@ export class S3FileIO implements FileIO {
       }
     } catch (error) {
       options.signal?.throwIfAborted()
-      const mapped = fileError(location, error)
-      if (!(mapped instanceof FileNotFoundError)) throw mapped
-      // An answer to HEAD has no body: it does not say whether the key or the whole bucket is missing.
+      if (!isBareNotFound(error)) throw fileError(location, error)
       await this.#requireBucket(bucket, location)
       return undefined
     }
   }
 
   async *list(location: string, options: ReadOptions = {}): AsyncGenerator<FileInfo> {
-    const { bucket, key } = s3Parts(location)
-    const prefix = key === '' ? '' : `${key.replace(/\/+$/, '')}/`
-    const { sdk, client } = await this.#connect()
-    let token: string | undefined
-    do {
-      // URL encoding carries keys that XML cannot.
-      const command = new sdk.ListObjectsV2Command({
-        Bucket: bucket,
-        Prefix: prefix,
-        EncodingType: 'url',
-        ...(token !== undefined && { ContinuationToken: token }),
-      })
-      try {
-        const answer = await client.send(command, { abortSignal: options.signal })
-        const decode = answer.EncodingType === 'url' ? decodeKey : (text: string) => text
-        for (const object of answer.Contents ?? []) {
-          yield {
-            location: `s3://${bucket}/${decode(object.Key ?? '')}`,
-            size: object.Size ?? 0,
-            modifiedAt: object.LastModified?.getTime() ?? 0,
-          }
-        }
-        token = answer.IsTruncated ? answer.NextContinuationToken : undefined
-      } catch (error) {
-        options.signal?.throwIfAborted()
-        throw fileError(location, error)
-      }
-    } while (token !== undefined)
+    yield* listObjects(await this.#connect(), location, options.signal)
   }
 
   async deleteFiles(locations: readonly string[], options: DeleteOptions = {}): Promise<DeleteOutcome[]> {
@@ -161,14 +95,14 @@ export class S3FileIO implements FileIO {
     try {
       await client.send(new sdk.HeadBucketCommand({ Bucket: bucket }))
     } catch (error) {
-      const mapped = fileError(location, error)
-      throw mapped instanceof FileNotFoundError
+      throw isBareNotFound(error)
         ? new FileAccessError(location, `The bucket does not exist: ${location}`, error)
-        : mapped
+        : fileError(location, error)
     }
   }
 }
 
-function decodeKey(text: string): string {
-  return decodeURIComponent(text.replaceAll('+', ' '))
+/** An answer to HEAD has no body: it does not say whether the key, the bucket or the whole store is missing. */
+function isBareNotFound(error: unknown): boolean {
+  return errorCode(error) === 'NotFound'
 }

@@ -1,0 +1,63 @@
+import { type DeleteOutcome, InvalidLocationError } from '../file-io.ts'
+import { objectOf } from './object.ts'
+
+/** Keys of one DeleteObjects request: the protocol's limit. */
+const batchSize = 1_000
+
+/** One of the files that a call of `deleteFiles` was given. */
+export interface Target {
+  /** Where its outcome goes. */
+  readonly index: number
+  readonly location: string
+  readonly bucket: string
+  readonly key: string
+}
+
+export interface Plan {
+  /** Keys of one bucket each, to be deleted by one request. */
+  readonly batches: readonly Target[][]
+  /** Keys that XML cannot carry, to be deleted one by one. */
+  readonly single: readonly Target[]
+}
+
+/** Sorts files into requests, and writes the outcome of those that no request can be made for. */
+export function planRequests(locations: readonly string[], outcomes: DeleteOutcome[]): Plan {
+  const open = new Map<string, Target[]>()
+  const batches: Target[][] = []
+  const single: Target[] = []
+  for (const [index, location] of locations.entries()) {
+    const target = targetOf(index, location)
+    if ('outcome' in target) {
+      outcomes[index] = target
+    } else if (!fitsXml(target.key)) {
+      single.push(target)
+    } else {
+      let batch = open.get(target.bucket)
+      if (!batch || batch.length === batchSize) {
+        batch = []
+        open.set(target.bucket, batch)
+        batches.push(batch)
+      }
+      batch.push(target)
+    }
+  }
+  return { batches, single }
+}
+
+function targetOf(index: number, location: string): Target | DeleteOutcome {
+  try {
+    return { index, location, ...objectOf(location) }
+  } catch (error) {
+    if (!(error instanceof InvalidLocationError)) throw error
+    return { outcome: 'blocked', code: 'InvalidLocation', message: error.message }
+  }
+}
+
+/** Whether XML 1.0 can carry the key, and unchanged. */
+function fitsXml(key: string): boolean {
+  for (let at = 0; at < key.length; at++) {
+    const code = key.charCodeAt(at)
+    if (code < 0x20 || code === 0x7f || code >= 0xfffe) return false
+  }
+  return key.isWellFormed()
+}
