@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { cache, once, programVersion, root, type Toolchain } from './toolchain.ts'
 
-const runtime = 'org.apache.iceberg:iceberg-spark-runtime-4.0_2.13:1.11.0'
+const version = '1.11.0'
+const artifacts = ['iceberg-spark-runtime-4.0_2.13', 'iceberg-aws-bundle']
 
 /** Spark from PyPI and Iceberg's runtime for it: about 700 MB, so only when it is asked for. */
 export function spark(): Toolchain {
@@ -21,7 +22,14 @@ export function spark(): Toolchain {
     once('spark.stamp', requirements, [
       ['python3', '-m', 'venv', venv],
       [join(venv, 'bin', 'pip'), 'install', '--quiet', '--disable-pip-version-check', '-r', requirements],
-      ['mvn', '-q', '-B', 'dependency:copy', `-Dartifact=${runtime}`, `-DoutputDirectory=${jars}`],
+      ...artifacts.map((artifact) => [
+        'mvn',
+        '-q',
+        '-B',
+        'dependency:copy',
+        `-Dartifact=org.apache.iceberg:${artifact}:${version}`,
+        `-DoutputDirectory=${jars}`,
+      ]),
     ])
   } catch (error) {
     return { kind: 'missing', reason: `Spark cannot be installed: ${(error as Error).message}` }
@@ -30,7 +38,7 @@ export function spark(): Toolchain {
     kind: 'ready',
     environment: {
       MOULIN_TEST_SPARK: join(venv, 'bin'),
-      MOULIN_TEST_JARS: join(jars, 'iceberg-spark-runtime-4.0_2.13-1.11.0.jar'),
+      MOULIN_TEST_JARS: artifacts.map((artifact) => join(jars, `${artifact}-${version}.jar`)).join(','),
     },
   }
 }

@@ -1,20 +1,24 @@
 """What Spark users do, then purges over REST, checked by listing the disk.
 
-Environment: MOULIN_TEST_URI, MOULIN_TEST_FOLDER (the warehouse's folder), MOULIN_TEST_JARS.
+Environment: MOULIN_TEST_URI, MOULIN_TEST_JARS, MOULIN_TEST_LOCATION (of the warehouse); for S3 MOULIN_TEST_S3_ENDPOINT of
+a store that checks no signatures.
 """
 
 import hashlib
 import json
 import os
+import urllib.parse
 import urllib.request
+import xml.etree.ElementTree as xml
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 URI = os.environ["MOULIN_TEST_URI"]
-FOLDER = Path(os.environ["MOULIN_TEST_FOLDER"])
+LOCATION = os.environ["MOULIN_TEST_LOCATION"]
+ENDPOINT = os.environ.get("MOULIN_TEST_S3_ENDPOINT")
 
-spark = (
+builder = (
     SparkSession.builder.master("local[2]")
     .config("spark.jars", os.environ["MOULIN_TEST_JARS"])
     .config("spark.ui.enabled", "false")
@@ -27,8 +31,10 @@ spark = (
     .config("spark.sql.catalog.moulin.uri", URI)
     .config("spark.sql.catalog.moulin.warehouse", "main")
     .config("spark.sql.defaultCatalog", "moulin")
-    .getOrCreate()
 )
+if ENDPOINT:
+    builder = builder.config("spark.sql.catalog.moulin.io-impl", "org.apache.iceberg.aws.s3.S3FileIO")
+spark = builder.getOrCreate()
 spark.sparkContext.setLogLevel("ERROR")
 
 
@@ -42,9 +48,34 @@ def equal(found, expected, what):
 
 
 def listing():
-    return {
-        str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in FOLDER.rglob("*") if path.is_file()
-    }
+    """Path to a hash of the content of every file in the warehouse, found without Iceberg and without Moulin."""
+    if ENDPOINT:
+        return {key: hashlib.sha256(http("GET", f"{ENDPOINT}/{urllib.parse.quote(key)}")).hexdigest() for key in s3_keys()}
+    files = [path for path in Path(path_of(LOCATION)).rglob("*") if path.is_file()]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def s3_keys():
+    bucket, _, prefix = path_of(LOCATION).partition("/")
+    keys, token = [], ""
+    while True:
+        query = urllib.parse.urlencode({"list-type": "2", "prefix": prefix, **({"continuation-token": token} if token else {})})
+        page = xml.fromstring(http("GET", f"{ENDPOINT}/{bucket}?{query}"))
+        keys += [f"{bucket}/{element.text}" for element in page.iter() if element.tag.endswith("}Key")]
+        token = next((e.text for e in page.iter() if e.tag.endswith("}NextContinuationToken")), "")
+        if not token:
+            return keys
+
+
+def path_of(location):
+    for scheme in ("s3://", "file://", "file:"):
+        location = location.removeprefix(scheme)
+    return location
+
+
+def http(method, url):
+    with urllib.request.urlopen(urllib.request.Request(url, method=method)) as answer:
+        return answer.read()
 
 
 def reachable(table):
@@ -55,22 +86,19 @@ def reachable(table):
     names |= {row[0] for row in sql(f"SELECT manifest_list FROM moulin.{table}.snapshots")}
     metadata = json.loads(request("GET", table))["metadata"]
     names |= {file["statistics-path"] for file in metadata["statistics"] + metadata["partition-statistics"]}
-    paths = {name.removeprefix("file://").removeprefix("file:") for name in names}
-    return {path for path in paths if Path(path).exists()}
+    return {path_of(name) for name in names} & listing().keys()
 
 
 def request(method, table, query=""):
     namespace, name = table.split(".")
-    url = f"{URI}/v1/main/namespaces/{namespace}/tables/{name}{query}"
-    with urllib.request.urlopen(urllib.request.Request(url, method=method)) as answer:
-        return answer.read()
+    return http(method, f"{URI}/v1/main/namespaces/{namespace}/tables/{name}{query}")
 
 
 def purge(table):
     reach = reachable(table)
     # Hadoop's checksum files go with the files they belong to.
-    reach |= {str(Path(p).parent / f".{Path(p).name}.crc") for p in reach if (Path(p).parent / f".{Path(p).name}.crc").exists()}
     before = listing()
+    reach |= {path for path in (str(Path(p).parent / f".{Path(p).name}.crc") for p in reach) if path in before}
     assert reach and reach <= before.keys(), f"{table}: {reach - before.keys()}"
     request("DELETE", table, "?purgeRequested=true")
     after = listing()

@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createPurger } from '../../src/purge/factory.ts'
+
+const context = { logger: pino({ level: 'silent' }), serverIdentity: 'test:1' }
+
+describe('naming a purger', () => {
+  let folder: string
+  const module = (name: string, source: string) => {
+    const file = join(folder, name)
+    writeFileSync(file, source)
+    return file
+  }
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'moulin-purgers-'))
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('by alias gives the built-in one', async () => {
+    expect(await createPurger('synchronous', {}, context)).toMatchObject({ name: 'synchronous', waits: true })
+  })
+
+  it("by a module's specifier calls its default export with the options and the context", async () => {
+    const file = module(
+      'good.mjs',
+      `export default (options, { serverIdentity }) =>
+        ({ name: options.name + '@' + serverIdentity, waits: false, purge: async () => ({ kind: 'done' }) })`,
+    )
+    const purger = await createPurger(file, { name: 'acme' }, context)
+    expect(purger).toMatchObject({ name: 'acme@test:1', waits: false })
+  })
+
+  it.each([
+    ['an unknown name', () => 'syncronous', /not a built-in one \(synchronous/],
+    [
+      'a module without a factory',
+      () => module('none.mjs', 'export const x = 1'),
+      /default export must be a factory/,
+    ],
+    [
+      'a factory that throws',
+      () => module('throws.mjs', "export default () => { throw new Error('no topic') }"),
+      /refused its options: no topic/,
+    ],
+    ['a factory of nothing', () => module('nothing.mjs', 'export default () => null'), /gave no object/],
+    [
+      'a purger without a name',
+      () => module('nameless.mjs', 'export default () => ({ waits: true, purge() {} })'),
+      /name is missing/,
+    ],
+    [
+      'a purger without purge',
+      () => module('idle.mjs', "export default () => ({ name: 'x', waits: true })"),
+      /no method purge/,
+    ],
+    ['a module that cannot be parsed', () => module('broken.mjs', 'export default ('), /cannot be imported/],
+  ])('%s is refused with what to change', async (_what, name, message) => {
+    await expect(createPurger(name(), {}, context)).rejects.toThrow(message)
+  })
+})
