@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { constants } from 'node:fs'
 import { open, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { mapBounded } from '../concurrency.ts'
@@ -10,13 +10,15 @@ import {
   FileTooLargeError,
   type ReadOptions,
 } from '../file-io.ts'
-import { Confinement } from './confinement.ts'
-import { deleteOutcome, fileError } from './errors.ts'
+import { Confinement, type RealDirectories } from './confinement.ts'
+import { deleteOutcome, fileError, writeError } from './errors.ts'
 import { fileInfo, removeEmpty, walk } from './walk.ts'
 import { writeDurably } from './write.ts'
 
 /** Files deleted at a time; the thread pool of Node.js has four threads by default. */
 const deletesInFlight = 16
+/** A link may lead out of the roots. */
+const readOnly = constants.O_RDONLY | constants.O_NOFOLLOW
 
 /** Files of the local file system (or one mounted there), inside the given roots only. */
 export class LocalFileIO implements FileIO {
@@ -29,8 +31,8 @@ export class LocalFileIO implements FileIO {
   }
 
   async read(location: string, options: ReadOptions = {}): Promise<Buffer> {
-    return await this.#at(location, async (path) => {
-      const file = await open(path, 'r')
+    try {
+      const file = await open(await this.#confinement.file(location), readOnly)
       try {
         const { size } = await file.stat()
         if (options.maxBytes !== undefined && size > options.maxBytes) {
@@ -40,22 +42,25 @@ export class LocalFileIO implements FileIO {
       } finally {
         await file.close()
       }
-    })
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      throw fileError(location, error)
+    }
   }
 
   async *readStream(location: string, options: ReadOptions = {}): AsyncGenerator<Buffer> {
-    const path = await this.#confinement.path(location)
-    const stream = createReadStream(path, { highWaterMark: 1024 * 1024, signal: options.signal })
+    const { maxBytes = Number.POSITIVE_INFINITY, signal } = options
     let total = 0
     try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
+      const file = await open(await this.#confinement.file(location), readOnly)
+      const chunks: AsyncIterable<Buffer> = file.createReadStream({ highWaterMark: 1024 * 1024, signal })
+      for await (const chunk of chunks) {
         total += chunk.length
-        if (options.maxBytes !== undefined && total > options.maxBytes) {
-          throw new FileTooLargeError(location, options.maxBytes)
-        }
+        if (total > maxBytes) throw new FileTooLargeError(location, maxBytes)
         yield chunk
       }
     } catch (error) {
+      options.signal?.throwIfAborted()
       throw fileError(location, error)
     }
   }
@@ -66,57 +71,61 @@ export class LocalFileIO implements FileIO {
     options: { ifAbsent?: boolean; signal?: AbortSignal } = {},
   ): Promise<void> {
     options.signal?.throwIfAborted()
-    await this.#at(location, (path) => writeDurably(path, bytes, options.ifAbsent === true))
+    try {
+      await writeDurably(await this.#confinement.file(location), bytes, options.ifAbsent === true)
+    } catch (error) {
+      throw writeError(location, error)
+    }
   }
 
   async stat(location: string): Promise<FileInfo | undefined> {
-    return await this.#at(location, async (path) => {
-      const info = await fileInfo(path)
+    try {
+      const info = await fileInfo(await this.#confinement.file(location))
       return info && { ...info, location }
-    })
+    } catch (error) {
+      throw fileError(location, error)
+    }
   }
 
   async *list(location: string, options: ReadOptions = {}): AsyncGenerator<FileInfo> {
-    const directory = await this.#confinement.path(location)
     try {
-      yield* walk(directory, options.signal)
+      yield* walk(await this.#confinement.directory(location), options.signal)
     } catch (error) {
+      options.signal?.throwIfAborted()
       throw fileError(location, error)
     }
   }
 
   async deleteFiles(locations: readonly string[], options: DeleteOptions = {}): Promise<DeleteOutcome[]> {
+    const known: RealDirectories = new Map()
     return await mapBounded(locations, deletesInFlight, async (location) => {
       options.signal?.throwIfAborted()
-      return await this.#delete(location)
+      try {
+        return await deleteFile(await this.#confinement.file(location, known))
+      } catch (error) {
+        return deleteOutcome(error)
+      }
     })
   }
 
   async removeEmptyDirectories(location: string): Promise<void> {
-    await this.#at(location, removeEmpty)
-  }
-
-  async close(): Promise<void> {}
-
-  async #delete(location: string): Promise<DeleteOutcome> {
     try {
-      const path = await this.#confinement.path(location)
-      // Hadoop's checksum file is nothing without the file it belongs to; it goes first, so that it is never left alone.
-      await unlink(join(dirname(path), `.${basename(path)}.crc`)).catch((error: NodeJS.ErrnoException) => {
-        if (deleteOutcome(error).outcome !== 'absent') throw error
-      })
-      await unlink(path)
-      return { outcome: 'deleted' }
-    } catch (error) {
-      return deleteOutcome(error)
-    }
-  }
-
-  async #at<T>(location: string, work: (path: string) => Promise<T>): Promise<T> {
-    try {
-      return await work(await this.#confinement.path(location))
+      await removeEmpty(await this.#confinement.directory(location))
     } catch (error) {
       throw fileError(location, error)
     }
   }
+
+  async close(): Promise<void> {}
+}
+
+/** Hadoop's checksum file means nothing without the file it belongs to. It goes first, so that it is never left alone. */
+async function deleteFile(path: string): Promise<DeleteOutcome> {
+  try {
+    await unlink(join(dirname(path), `.${basename(path)}.crc`))
+  } catch (error) {
+    if (deleteOutcome(error).outcome !== 'absent') throw error
+  }
+  await unlink(path)
+  return { outcome: 'deleted' }
 }
