@@ -144,6 +144,11 @@ describe('partition specs', () => {
     expect(commit(newTable(1), [spec(bucket(4, { 'field-id': 1000 }))]).partitionSpecs).toHaveLength(2)
   })
 
+  it('cannot have field ids beyond 32 bits', () => {
+    const last = commit(newTable(), [spec(bucket(4, { 'field-id': 2 ** 31 - 1 }))])
+    expect(refusal(() => commit(last, [spec(bucket(8))]))).toContain('no field ids are left')
+  })
+
   it('are bound to the current schema', () => {
     expect(refusal(() => commit(newTable(), [spec(bucket(4, { 'source-id': 9 }))]))).toContain(
       'Cannot find source column',

@@ -61,6 +61,7 @@ function addSpec(draft: Draft, requested: UnboundPartitionSpec): void {
       'Spec does not use sequential IDs that are required in v1: field ids must be 1000, 1001, …',
     )
   }
+  if (lastPartitionFieldId(spec) >= 2 ** 31) throw badRequest('Invalid partition spec: no field ids are left')
   draft.partitionSpecs = [...draft.partitionSpecs, spec]
   draft.lastPartitionId = Math.max(draft.lastPartitionId, lastPartitionFieldId(spec))
   draft.lastAddedSpecId = specId

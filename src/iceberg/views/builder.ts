@@ -1,6 +1,6 @@
 /** The rules by which view metadata changes. */
 import { badRequest } from '../errors.ts'
-import type { JsonValue } from '../json/exact-json.ts'
+import { type JsonValue, printJson } from '../json/exact-json.ts'
 import { integerProperty } from '../metadata/properties.ts'
 import { parseSchema, type Schema, sameSchema } from '../metadata/schema.ts'
 import type { ViewLogEntry, ViewMetadata, ViewVersion } from './model.ts'
@@ -110,6 +110,7 @@ class ViewDraft {
   }
 
   setProperties(properties: Readonly<Record<string, string>>): void {
+    if (printJson(properties) === printJson(this.properties)) return
     this.properties = properties
     this.changed = true
   }
@@ -118,7 +119,7 @@ class ViewDraft {
   addSchema(schema: Schema): number {
     const known = this.#schemas.find((other) => sameSchema(other, schema))
     if (known) {
-      this.#lastAddedSchemaId ??= known.schemaId
+      this.#lastAddedSchemaId = known.schemaId
       return known.schemaId
     }
     const schemaId = Math.max(0, ...this.#schemas.map((other) => other.schemaId + 1))
@@ -143,6 +144,7 @@ class ViewDraft {
       throw badRequest(`Cannot add version with unknown schema: ${schemaId}`)
     }
     const versionId = Math.max(version.versionId, ...this.#versions.map((other) => other.versionId + 1))
+    if (versionId >= 2 ** 31) throw badRequest('Cannot add version: no version ids are left')
     this.#versions = [...this.#versions, { ...version, versionId }]
     this.#lastAddedVersionId = versionId
     this.#addedVersionIds.add(versionId)
