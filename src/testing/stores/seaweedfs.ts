@@ -69,6 +69,14 @@ export async function startSeaweedFS(binaries: string): Promise<SeaweedFS> {
     { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
   )
   let printed = ''
+  let ended = false
+  child.once('error', (error) => {
+    printed = error.message
+    ended = true
+  })
+  child.once('exit', () => {
+    ended = true
+  })
   child.stderr.on('data', (chunk) => {
     printed = (printed + String(chunk)).slice(-4_000)
   })
@@ -82,7 +90,7 @@ export async function startSeaweedFS(binaries: string): Promise<SeaweedFS> {
   })
   const close = async () => {
     client.destroy()
-    if (child.exitCode === null && child.signalCode === null) {
+    if (!ended) {
       child.kill('SIGKILL')
       await once(child, 'exit')
     }
@@ -93,7 +101,7 @@ export async function startSeaweedFS(binaries: string): Promise<SeaweedFS> {
       await client.send(new ListBucketsCommand({}))
       break
     } catch (error) {
-      if (attempt < 300 && child.exitCode === null) {
+      if (attempt < 300 && !ended) {
         await sleep(100)
         continue
       }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   CreateBucketCommand,
+  ListObjectVersionsCommand,
   PutBucketPolicyCommand,
   PutObjectCommand,
   PutObjectRetentionCommand,
@@ -9,52 +10,52 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FileAccessError } from '../../../src/storage/file-io.ts'
 import { S3FileIO } from '../../../src/storage/s3/s3-file-io.ts'
 import { fileIOContract } from '../../../src/testing/file-io-contract.ts'
-import { startSeaweedFS } from '../../../src/testing/stores/seaweedfs.ts'
+import { type SeaweedFS, startSeaweedFS } from '../../../src/testing/stores/seaweedfs.ts'
 import { toolchain } from '../toolchain.ts'
 
 const python = toolchain('MOULIN_TEST_PYTHON', 'python')
 
 describe.skipIf(python === undefined)('S3 (SeaweedFS)', () => {
-  let store: Awaited<ReturnType<typeof startSeaweedFS>>
+  let store: SeaweedFS
   beforeAll(async () => {
     store = await startSeaweedFS(python!)
     await store.createBucket('bucket')
   })
-  afterAll(() => store.close())
+  afterAll(() => store?.close())
 
   fileIOContract({ describe, it }, async () => {
     const io = new S3FileIO(store.storage)
     return { io, root: `s3://bucket/${randomUUID()}`, close: () => io.close() }
   })
 
-  it('refuses wrong credentials everywhere, and never takes them for absence', async () => {
-    const io = new S3FileIO({ ...store.storage, secretAccessKey: 'wrong' })
+  it.each([
+    ['secret', { secretAccessKey: 'wrong' }],
+    ['access key', { accessKeyId: 'nobody' }],
+  ])('refuses a wrong %s everywhere, and never takes it for absence', async (_, wrong) => {
+    const io = new S3FileIO({ ...store.storage, ...wrong })
     await expect(io.read('s3://bucket/x')).rejects.toThrow(FileAccessError)
     await expect(io.stat('s3://bucket/x')).rejects.toThrow(FileAccessError)
+    await expect(Array.fromAsync(io.list('s3://bucket/x'))).rejects.toThrow(FileAccessError)
     await expect(io.deleteFiles(['s3://bucket/x'])).rejects.toThrow(FileAccessError)
+    await expect(io.deleteFiles(['s3://bucket/\u0001'])).rejects.toThrow(FileAccessError)
     await expect(io.write('s3://bucket/x', Buffer.from('x'))).rejects.toThrow(FileAccessError)
     await io.close()
   })
 
-  it('reports what object lock protects as blocked, and erases its neighbours', async () => {
+  it('hides a locked object as the protocol wants, and leaves its version to the lock', async () => {
     const { client } = store
     await client.send(new CreateBucketCommand({ Bucket: 'locked', ObjectLockEnabledForBucket: true }))
-    const io = new S3FileIO(store.storage)
-    await io.write('s3://locked/free', Buffer.from('x'))
     const { VersionId } = await client.send(
       new PutObjectCommand({ Bucket: 'locked', Key: 'held', Body: 'x' }),
     )
-    await client.send(
-      new PutObjectRetentionCommand({
-        Bucket: 'locked',
-        Key: 'held',
-        VersionId,
-        Retention: { Mode: 'COMPLIANCE', RetainUntilDate: new Date(Date.now() + 3_600_000) },
-      }),
-    )
-    // In a versioned bucket a deletion without a version only hides: the lock does not forbid that.
-    const [free] = await io.deleteFiles(['s3://locked/free'])
-    expect(free).toEqual({ outcome: 'deleted' })
+    const Retention = { Mode: 'COMPLIANCE', RetainUntilDate: new Date(Date.now() + 3_600_000) } as const
+    await client.send(new PutObjectRetentionCommand({ Bucket: 'locked', Key: 'held', VersionId, Retention }))
+    const io = new S3FileIO(store.storage)
+    // A deletion without a version puts a marker on top: no lock forbids that, on S3 neither.
+    expect(await io.deleteFiles(['s3://locked/held'])).toEqual([{ outcome: 'deleted' }])
+    expect(await io.stat('s3://locked/held')).toBeUndefined()
+    const left = await client.send(new ListObjectVersionsCommand({ Bucket: 'locked' }))
+    expect(left.Versions?.map((version) => version.VersionId)).toEqual([VersionId])
     await io.close()
   })
 
