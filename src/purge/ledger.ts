@@ -2,12 +2,11 @@
  * The ledger: one row per purge, the source of truth. Every write of a worker carries the epoch of its lease, so that
  * one that was declared dead changes nothing any more. Times are the database's.
  */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
-import type { Database, Executor, Transaction } from '../database/database.ts'
+import type { Database, Transaction } from '../database/database.ts'
 import { namespacePath } from '../database/namespace-path.ts'
 import { lockPlaces } from '../database/places.ts'
-import type { PurgeState } from '../database/schema/purges.ts'
 import { canonicalLocation } from '../storage/location.ts'
 import { addCounts } from './counts.ts'
 import { sharedWith } from './guard.ts'
@@ -16,6 +15,9 @@ import { type PurgeRecord, purgeOf, purgeRecord, stageOf } from './record.ts'
 
 /** Failures that are named per purge; all are counted. */
 const maxFailures = 10_000
+
+/** UTF-8 bytes of a named path; an index of PostgreSQL takes rows of 2,700 bytes. Keys of S3 have 1,024 at most. */
+const maxPathBytes = 2_400
 
 /** What a drop tells of the entry that it removes. */
 export interface DroppedObject {
@@ -90,7 +92,7 @@ export class Ledger {
         purger: options.purger,
         principal: origin.principal,
         request_id: origin.requestId,
-        client: origin.client.slice(0, 200),
+        client: storedText(origin.client, 200),
         requested_at: now,
         updated_at: now,
         next_attempt_at: now,
@@ -199,18 +201,18 @@ export class Ledger {
         .select((select) => select.fn.countAll<number>().as('count'))
         .where('purge_id', '=', lease.purge.id)
         .executeTakeFirstOrThrow()
-      const unique = new Map(failures.map((failure) => [failure.path, failure]))
-      for (const failure of [...unique.values()].slice(0, Math.max(0, maxFailures - count))) {
+      const unique = new Map(failures.map((failure) => [storedPath(failure.path), failure]))
+      for (const [path, failure] of [...unique].slice(0, Math.max(0, maxFailures - count))) {
         const values = {
           stage: failure.stage,
           outcome: failure.outcome,
-          code: failure.code.slice(0, 200),
-          message: failure.message.slice(0, 1_000),
+          code: storedText(failure.code, 200),
+          message: storedText(failure.message, 1_000),
           failed_at: now,
         }
         await tx
           .insertInto('purge_failures')
-          .values({ purge_id: lease.purge.id, path: failure.path, ...values })
+          .values({ purge_id: lease.purge.id, path, ...values })
           .onConflict((conflict) => conflict.columns(['purge_id', 'path']).doUpdateSet(values))
           .execute()
       }
@@ -241,9 +243,9 @@ export class Ledger {
           lease_owner: null,
           lease_expires_at: null,
           counts: JSON.stringify(addCounts(JSON.parse(row.counts) as OutcomeCounts, counts)),
-          last_error: end.state === 'failed' ? end.error.slice(0, 4_000) : null,
+          last_error: end.state === 'failed' ? storedText(end.error, 4_000) : null,
           held_from: end.state === 'held' ? 'pending' : null,
-          hold_reason: end.state === 'held' ? end.reason.slice(0, 4_000) : null,
+          hold_reason: end.state === 'held' ? storedText(end.reason, 4_000) : null,
         })
         .where('id', '=', id)
         .execute()
@@ -312,16 +314,6 @@ export class Ledger {
     return rows.map((row) => ({ ...row, stage: row.stage as Stage }))
   }
 
-  /** Purges by state, for metrics. */
-  async countByState(executor: Executor = this.#database.reader): Promise<Map<PurgeState, number>> {
-    const rows = await executor
-      .selectFrom('purges')
-      .select(['state', (select) => select.fn.countAll<number>().as('count')])
-      .groupBy('state')
-      .execute()
-    return new Map(rows.map(({ state, count }) => [state, count]))
-  }
-
   /** Runs a write that only the holder of the lease may do. */
   async #fenced(
     lease: Lease,
@@ -342,4 +334,16 @@ export class Ledger {
       await write(tx, row)
     })
   }
+}
+
+/** Text that a column can hold: PostgreSQL knows no NUL, and what comes from manifests may be of any length. */
+function storedText(text: string, maxLength: number): string {
+  return text.replaceAll('\0', '\ufffd').slice(0, maxLength)
+}
+
+/** A path as part of a key: one that is longer than any store allows is cut, and told apart by its hash. */
+function storedPath(path: string): string {
+  if (Buffer.byteLength(path) <= maxPathBytes && !path.includes('\0')) return path
+  const hash = createHash('sha256').update(path).digest('hex').slice(0, 32)
+  return `${storedText(path, maxPathBytes / 4)}… (${hash})`
 }

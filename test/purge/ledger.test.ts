@@ -93,6 +93,26 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
     expect(await fixture.ledger.get(id)).toMatchObject({ state: 'running' })
   })
 
+  it('names paths of any length and content', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const lease = (await fixture.ledger.claim(id, 'w', 60_000))!
+    const paths = ['x'.repeat(100_000), `${'x'.repeat(100_000)}y`, 'with\0nul', 'ünï🦆'.repeat(150), '\ud800']
+    const failures = paths.map((path) => ({
+      path,
+      stage: 'data' as const,
+      outcome: 'blocked' as const,
+      code: 'InvalidLocation\0',
+      message: path,
+    }))
+    await fixture.ledger.reportFailures(lease, failures)
+    await fixture.ledger.reportFailures(lease, failures)
+    expect(await fixture.ledger.failures(id)).toHaveLength(paths.length)
+    await fixture.ledger.finish(lease, { state: 'failed', error: `${'x\0'.repeat(10_000)}` }, {})
+    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'failed' })
+  })
+
   it('shows progress while the work goes on', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('t')
