@@ -1,4 +1,5 @@
 import type { IcebergPurger, IcebergPurgerFactory, PurgerContext } from './purger.ts'
+import { SqlAsyncPurger } from './purgers/sql-async/sql-async-purger.ts'
 import { SynchronousPurger } from './purgers/synchronous/synchronous-purger.ts'
 
 /** The configured purger cannot be had. The message says what to change. */
@@ -9,6 +10,9 @@ export class PurgerConfigurationError extends Error {
 /** Purgers that need no module of their own, by alias. */
 const builtIn: Readonly<Record<string, IcebergPurgerFactory>> = {
   synchronous: () => new SynchronousPurger(),
+  'sql-async': () => new SqlAsyncPurger(),
+  /** What the idea's first draft called it. */
+  'jdbc-async': () => new SqlAsyncPurger(),
 }
 
 /**

@@ -3,15 +3,16 @@
  * one that was declared dead changes nothing any more. Times are the database's.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { sql } from 'kysely'
 import type { Database, Transaction } from '../database/database.ts'
 import { namespacePath } from '../database/namespace-path.ts'
 import { lockPlaces } from '../database/places.ts'
 import { canonicalLocation } from '../storage/location.ts'
+import { type Lease, nextDue, takeLease } from './claims.ts'
 import { addCounts } from './counts.ts'
-import { sharedWith } from './guard.ts'
-import type { OutcomeCounts, PathFailure, Purge, Stage } from './purger.ts'
-import { type PurgeRecord, purgeOf, purgeRecord, stageOf } from './record.ts'
+import type { OutcomeCounts, PathFailure, Stage } from './purger.ts'
+import { type PurgeRecord, purgeRecord } from './record.ts'
+
+export type { Lease } from './claims.ts'
 
 /** Failures that are named per purge; all are counted. */
 const maxFailures = 10_000
@@ -38,14 +39,18 @@ export interface PurgeOrigin {
   readonly client: string
 }
 
-/** A purge with the lease under which one worker works on it. */
-export interface Lease {
-  readonly purge: Purge
-  readonly owner: string
-  readonly epoch: number
-  readonly attempt: number
-  readonly stage: Stage
-}
+/** How an attempt ended. `pending`: to be tried again after `delay` milliseconds. */
+export type AttemptEnd =
+  | { readonly state: 'succeeded' }
+  | { readonly state: 'failed'; readonly error: string }
+  | { readonly state: 'held'; readonly reason: string }
+  | {
+      readonly state: 'pending'
+      readonly delay: number
+      readonly error?: string
+      /** The server stops: the attempt does not count. */
+      readonly handedBack?: boolean
+    }
 
 /** The lease has run out and somebody else may have the purge: stop, and write nothing more. */
 export class LeaseLostError extends Error {
@@ -115,53 +120,51 @@ export class Ledger {
   }
 
   /**
-   * Takes the lease of a purge that nobody works on, after asking the guard in the same transaction: when a live table
-   * has the same metadata file or UUID, the purge is held instead. Undefined when it is held, or not to be had.
+   * Takes the lease of a pending purge, for a `DELETE` that waits. Undefined when it is not to be had, or the guard
+   * holds it.
    *
    * @param leaseTime milliseconds.
    */
   async claim(id: string, owner: string, leaseTime: number): Promise<Lease | undefined> {
+    const claimed = await this.#database.transaction(async (tx) => {
+      await lockPlaces(tx, 'shared')
+      return await takeLease(tx, id, { owner, leaseTime, now: await this.#database.now(tx) })
+    })
+    return typeof claimed === 'object' ? claimed : undefined
+  }
+
+  /**
+   * Takes the lease of the next purge of a warehouse that is due: pending, or running with a lease that has run out.
+   * `settled`: one was due, but is now held or failed instead. Undefined: nothing is due.
+   *
+   * @param leaseTime milliseconds.
+   */
+  async claimNext(
+    warehouse: string,
+    owner: string,
+    leaseTime: number,
+  ): Promise<Lease | 'settled' | undefined> {
     return await this.#database.transaction(async (tx) => {
       await lockPlaces(tx, 'shared')
       const now = await this.#database.now(tx)
-      const row = await tx
+      const id = await nextDue(tx, warehouse, now)
+      return id === undefined ? undefined : await takeLease(tx, id, { owner, leaseTime, now })
+    })
+  }
+
+  /**
+   * Asks for a failed purge to be tried again, with as many attempts as a new one. False when it is not failed.
+   */
+  async retry(id: string): Promise<boolean> {
+    return await this.#database.transaction(async (tx) => {
+      const now = await this.#database.now(tx)
+      const { numUpdatedRows } = await tx
         .updateTable('purges')
-        .set((where) => ({
-          state: 'running',
-          lease_owner: owner,
-          lease_epoch: where('lease_epoch', '+', 1),
-          lease_expires_at: now + leaseTime,
-          attempts: where('attempts', '+', 1),
-          started_at: sql<number>`coalesce(started_at, ${now})`,
-          updated_at: now,
-        }))
+        .set({ state: 'pending', attempts: 0, next_attempt_at: now, finished_at: null, updated_at: now })
         .where('id', '=', id)
-        .where('state', '=', 'pending')
-        .returningAll()
+        .where('state', '=', 'failed')
         .executeTakeFirst()
-      if (!row) return undefined
-      const reason = await sharedWith(tx, row)
-      if (reason !== undefined) {
-        await tx
-          .updateTable('purges')
-          .set({
-            state: 'held',
-            held_from: 'pending',
-            hold_reason: reason,
-            lease_owner: null,
-            lease_expires_at: null,
-          })
-          .where('id', '=', id)
-          .execute()
-        return undefined
-      }
-      return {
-        purge: purgeOf(row),
-        owner,
-        epoch: row.lease_epoch,
-        attempt: row.attempts,
-        stage: stageOf(row),
-      }
+      return numUpdatedRows === 1n
     })
   }
 
@@ -220,33 +223,30 @@ export class Ledger {
   }
 
   /**
-   * Ends the attempt. `succeeded` frees the purge's places and forgets the paths that failed on the way; `failed` and
-   * `held` keep them reserved. Throws {@link LeaseLostError}.
+   * Ends the attempt. `succeeded` frees the purge's places and forgets the paths that failed on the way; everything else
+   * keeps them reserved. Throws {@link LeaseLostError}.
    */
-  async finish(
-    lease: Lease,
-    end:
-      | { readonly state: 'succeeded' }
-      | { readonly state: 'failed'; readonly error: string }
-      | { readonly state: 'held'; readonly reason: string },
-    counts: OutcomeCounts,
-  ): Promise<void> {
+  async finish(lease: Lease, end: AttemptEnd, counts: OutcomeCounts): Promise<void> {
     await this.#fenced(lease, async (tx, row) => {
       const now = await this.#database.now(tx)
       const { id } = lease.purge
+      const isOver = end.state === 'succeeded' || end.state === 'failed'
       await tx
         .updateTable('purges')
-        .set({
+        .set((where) => ({
           state: end.state,
           updated_at: now,
-          finished_at: end.state === 'held' ? null : now,
+          finished_at: isOver ? now : null,
           lease_owner: null,
           lease_expires_at: null,
+          next_attempt_at: end.state === 'pending' ? now + end.delay : now,
+          attempts:
+            end.state === 'pending' && end.handedBack ? where('attempts', '-', 1) : where.ref('attempts'),
           counts: JSON.stringify(addCounts(JSON.parse(row.counts) as OutcomeCounts, counts)),
-          last_error: end.state === 'failed' ? storedText(end.error, 4_000) : null,
+          last_error: 'error' in end && end.error !== undefined ? storedText(end.error, 4_000) : null,
           held_from: end.state === 'held' ? 'pending' : null,
           hold_reason: end.state === 'held' ? storedText(end.reason, 4_000) : null,
-        })
+        }))
         .where('id', '=', id)
         .execute()
       if (end.state !== 'succeeded') return
@@ -256,10 +256,10 @@ export class Ledger {
   }
 
   /**
-   * Purges on which a server was working when it died become `failed`, so that they are seen and can be tried again;
-   * their places stay reserved. Gives their ids.
+   * Purges for which a `DELETE` waited when its server died become `failed`, so that they are seen and can be tried
+   * again; their places stay reserved. Gives their ids. (Where nobody waits, the engine takes them up.)
    */
-  async recoverAbandoned(): Promise<string[]> {
+  async recoverAbandoned(purger = 'synchronous'): Promise<string[]> {
     return await this.#database.transaction(async (tx) => {
       const now = await this.#database.now(tx)
       const rows = await tx
@@ -274,6 +274,7 @@ export class Ledger {
           last_error: 'The server that was erasing the files stopped before it was done.',
         }))
         .where('state', '=', 'running')
+        .where('purger', '=', purger)
         .where('lease_expires_at', '<', now)
         .returning('id')
         .execute()

@@ -3,9 +3,10 @@ import type { Logger } from 'pino'
 import type { Database } from '../database/database.ts'
 import type { PurgeState } from '../database/schema/purges.ts'
 import type { FileIO } from '../storage/file-io.ts'
+import { type Backoff, retryDelay } from './backoff.ts'
 import { addCounts } from './counts.ts'
 import { keepOthers } from './guard.ts'
-import { type Lease, LeaseLostError, type Ledger } from './ledger.ts'
+import { type AttemptEnd, type Lease, LeaseLostError, type Ledger } from './ledger.ts'
 import {
   HeldPurgeError,
   type IcebergPurger,
@@ -13,6 +14,9 @@ import {
   PermanentPurgeError,
   type PurgeRun,
 } from './purger.ts'
+
+/** Milliseconds. */
+export const defaultLeaseTime = 300_000
 
 export interface PurgeRunner {
   readonly database: Database
@@ -27,6 +31,8 @@ export interface PurgeRunner {
   /** Aborted when the server stops. */
   readonly signal?: AbortSignal
   readonly observer?: PurgeObserver
+  /** Tries again what may pass. Without it every error ends the purge as failed: somebody waits for the answer. */
+  readonly backoff?: Backoff
 }
 
 /** Told what happens; for metrics. */
@@ -43,27 +49,30 @@ export interface PurgeEnd {
 }
 
 /**
- * Runs one attempt and says in what state it left the purge. Never throws for what goes wrong with the files: that is
- * in the ledger. Throws when the database fails, or {@link LeaseLostError}.
+ * Claims a pending purge, runs one attempt, and says in what state it left the purge. Never throws for what goes wrong
+ * with the files: that is in the ledger. Throws when the database fails, or {@link LeaseLostError}.
  */
 export async function runPurge(id: string, runner: PurgeRunner): Promise<PurgeEnd> {
-  const { ledger, purger, logger, observer } = runner
-  const leaseTime = runner.leaseTime ?? 300_000
-  const lease = await ledger.claim(id, runner.owner, leaseTime)
-  if (!lease) {
-    const record = await ledger.get(id)
-    return { state: record?.state ?? 'cancelled', message: record?.holdReason ?? record?.lastError }
-  }
+  const { ledger } = runner
+  const lease = await ledger.claim(id, runner.owner, runner.leaseTime ?? defaultLeaseTime)
+  if (lease) return await runAttempt(lease, runner)
+  const record = await ledger.get(id)
+  return { state: record?.state ?? 'cancelled', message: record?.holdReason ?? record?.lastError }
+}
+
+/** Runs one attempt under a lease. Throws as {@link runPurge} does. */
+export async function runAttempt(lease: Lease, runner: PurgeRunner): Promise<PurgeEnd> {
+  const { ledger, purger, observer } = runner
   const began = performance.now()
-  const log = logger.child({ purge: id, attempt: lease.attempt })
-  const attempt = new Attempt(runner, lease, leaseTime, log)
+  const log = runner.logger.child({ purge: lease.purge.id, attempt: lease.attempt })
+  const attempt = new Attempt(runner, lease, runner.leaseTime ?? defaultLeaseTime, log)
   try {
-    const end = await work(attempt, purger)
+    const end = await work(attempt, purger, runner)
     attempt.stop()
     await ledger.finish(lease, end, attempt.takeCounts())
     observer?.finished(end.state, performance.now() - began)
-    const message = end.state === 'failed' ? end.error : end.state === 'held' ? end.reason : undefined
-    if (message === undefined) log.info('purge succeeded')
+    const message = end.state === 'held' ? end.reason : 'error' in end ? end.error : undefined
+    if (end.state === 'succeeded') log.info('purge succeeded')
     else log.warn({ reason: message }, `purge ${end.state}`)
     return { state: end.state, message }
   } finally {
@@ -71,11 +80,10 @@ export async function runPurge(id: string, runner: PurgeRunner): Promise<PurgeEn
   }
 }
 
-type End = Parameters<Ledger['finish']>[1]
-
-async function work(attempt: Attempt, purger: IcebergPurger): Promise<End> {
+async function work(attempt: Attempt, purger: IcebergPurger, runner: PurgeRunner): Promise<AttemptEnd> {
+  const { lease } = attempt
   try {
-    const result = await purger.purge(attempt.lease.purge, attempt.run)
+    const result = await purger.purge(lease.purge, attempt.run)
     if (result.kind === 'handed_off') {
       throw new PermanentPurgeError(
         `The purger ${purger.name} handed the work off; only finished work is accepted.`,
@@ -84,10 +92,16 @@ async function work(attempt: Attempt, purger: IcebergPurger): Promise<End> {
     return { state: 'succeeded' }
   } catch (error) {
     if (error instanceof LeaseLostError) throw error
-    if (attempt.leaseLost) throw new LeaseLostError(attempt.lease.purge.id)
+    if (attempt.leaseLost) throw new LeaseLostError(lease.purge.id)
     if (error instanceof HeldPurgeError) return { state: 'held', reason: error.message }
+    const message = error instanceof Error ? error.message : String(error)
+    const { backoff } = runner
+    if (backoff && runner.signal?.aborted) return { state: 'pending', delay: 0, handedBack: true }
     attempt.log.error({ err: error }, 'purge attempt ended with an error')
-    return { state: 'failed', error: error instanceof Error ? error.message : String(error) }
+    if (!backoff || error instanceof PermanentPurgeError || lease.attempt >= lease.maxAttempts) {
+      return { state: 'failed', error: message }
+    }
+    return { state: 'pending', delay: retryDelay(backoff, lease.attempt), error: message }
   }
 }
 

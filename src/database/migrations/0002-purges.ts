@@ -45,7 +45,9 @@ export const purges: Migration = {
         WHERE state NOT IN ('succeeded', 'cancelled')`,
       sql`CREATE INDEX purges_unfinished_by_uuid ON purges (uuid)
         WHERE state NOT IN ('succeeded', 'cancelled')`,
-      sql`CREATE INDEX purges_running ON purges (lease_expires_at) WHERE state = 'running'`,
+      sql`CREATE INDEX purges_due ON purges (warehouse, priority DESC, next_attempt_at, id)
+        WHERE state = 'pending'`,
+      sql`CREATE INDEX purges_running ON purges (warehouse, lease_expires_at) WHERE state = 'running'`,
       sql`CREATE INDEX purges_by_request ON purges (requested_at, id)`,
 
       sql`CREATE TABLE purge_failures (
