@@ -22,6 +22,8 @@ export type Action =
   | 'view.commit'
   | 'view.rename'
   | 'view.drop'
+  | 'purge.read'
+  | 'purge.retry'
 
 /** What it is done to: a warehouse, a namespace in it, or a table or view in that. */
 export interface Resource {

@@ -8,6 +8,7 @@ import type { Dependencies } from './deps.ts'
 import { errorBody, toIcebergError } from './errors.ts'
 import { chooseWarehouse, configAnswer, noSuchWarehouse } from './iceberg/config.ts'
 import { icebergRoutes } from './iceberg/routes.ts'
+import { listPurges, purgePath, retryPurge, showPurge } from './management/purges.ts'
 import type { Route } from './route.ts'
 
 declare module 'fastify' {
@@ -45,6 +46,7 @@ export function buildApp(deps: Dependencies): FastifyInstance {
     observe(deps, request, reply)
   })
   operatorRoutes(app, deps)
+  managementRoutes(app, deps)
   protocolRoutes(app, deps)
   for (const route of icebergRoutes) mount(app, deps, route)
   return app
@@ -109,10 +111,21 @@ function protocolRoutes(app: FastifyInstance, deps: Dependencies): void {
   })
 }
 
+function managementRoutes(app: FastifyInstance, deps: Dependencies): void {
+  const idOf = (request: FastifyRequest) => (request.params as { id: string }).id
+  app.get('/management/v1/purges', async (_request, reply) => send(reply, await listPurges(deps, anonymous)))
+  app.get(purgePath(':id'), async (request, reply) =>
+    send(reply, await showPurge(deps, anonymous, idOf(request))),
+  )
+  app.post(`${purgePath(':id')}/retry`, async (request, reply) =>
+    send(reply, await retryPurge(deps, anonymous, idOf(request))),
+  )
+}
+
 function operatorRoutes(app: FastifyInstance, deps: Dependencies): void {
   app.get('/livez', async (_request, reply) => send(reply, { status: 200, body: { status: 'alive' } }))
   app.get('/readyz', async (request, reply) => {
-    if (deps.stopping.aborted) return send(reply, { status: 503, body: { status: 'stopping' } })
+    if (deps.draining.aborted) return send(reply, { status: 503, body: { status: 'stopping' } })
     try {
       await deps.database.ping()
       return await send(reply, { status: 200, body: { status: 'ready' } })

@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { ServerConfig, WarehouseConfig } from '../config/config.ts'
 import type { Database } from '../database/database.ts'
 import type { Metrics } from '../observability/metrics.ts'
+import type { PurgeEngine } from '../purge/engine.ts'
 import type { Ledger } from '../purge/ledger.ts'
 import type { IcebergPurger } from '../purge/purger.ts'
 import type { Authorizer } from '../security/authorizer.ts'
@@ -22,12 +23,15 @@ export interface Dependencies {
   readonly warehouses: ReadonlyMap<string, Warehouse>
   readonly database: Database
   readonly ledger: Ledger
+  readonly engine: Pick<PurgeEngine, 'notify'>
   readonly authorizer: Authorizer
   readonly logger: Logger
   readonly metrics: Metrics
   readonly config: ServerConfig
   /** `host:pid`. */
   readonly identity: string
-  /** Aborted when the server stops. */
+  /** Aborted when the server begins to stop: it is not ready any more, but finishes what is under way. */
+  readonly draining: AbortSignal
+  /** Aborted when the time for that is over. */
   readonly stopping: AbortSignal
 }

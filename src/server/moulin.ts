@@ -9,6 +9,7 @@ import type { Database } from '../database/database.ts'
 import { migrate } from '../database/migrate.ts'
 import { openDatabase } from '../database/open.ts'
 import { Metrics } from '../observability/metrics.ts'
+import { type EngineOptions, PurgeEngine } from '../purge/engine.ts'
 import { createPurger } from '../purge/factory.ts'
 import { Ledger } from '../purge/ledger.ts'
 import { allowAll } from '../security/authorizer.ts'
@@ -16,6 +17,7 @@ import { openFileIO } from '../storage/open.ts'
 import { buildApp } from './app.ts'
 import type { Dependencies, Warehouse } from './deps.ts'
 import { pruneIdempotencyKeys } from './idempotency.ts'
+import { purgeObserver } from './purge-observer.ts'
 
 /** Milliseconds between two looks for answers whose Idempotency-Key has expired. */
 const pruneInterval = 300_000
@@ -47,16 +49,18 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
   }
   const logger = options.logger ?? pino({ level: config.logging.level })
   const identity = `${hostname()}:${process.pid}`
+  const draining = new AbortController()
   const stopping = new AbortController()
   const database = await openDatabase(config.database.url, { poolSize: config.database.poolSize })
   const warehouses = new Map<string, Warehouse>()
   let app: FastifyInstance | undefined
+  let engine: PurgeEngine | undefined
   const timers: NodeJS.Timeout[] = []
 
   const close = async () => {
-    stopping.abort(new Error('The server stops.'))
+    draining.abort()
     for (const timer of timers) clearInterval(timer)
-    if (app) await closeWithin(app, server.shutdownTimeout, logger)
+    await Promise.all([engine?.stop(), app && closeWithin(app, server.shutdownTimeout, logger, stopping)])
     for (const { purger, io } of warehouses.values()) {
       await purger.close?.()
       await io.close()
@@ -73,15 +77,18 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
     for (const [name, warehouse] of Object.entries(config.warehouses)) {
       warehouses.set(name, await openWarehouse(name, warehouse, { database, metrics, logger, identity }))
     }
+    engine = startEngine({ database, ledger, logger, owner: identity }, warehouses, metrics)
     const deps: Dependencies = {
       warehouses,
       database,
       ledger,
+      engine,
       authorizer: allowAll,
       logger,
       metrics,
       config: server,
       identity,
+      draining: draining.signal,
       stopping: stopping.signal,
     }
     app = buildApp(deps)
@@ -126,10 +133,33 @@ async function openWarehouse(
   return { name, catalog, io, config, purger }
 }
 
+/** Starts the engine for those warehouses in which no DELETE waits for its purge. */
+function startEngine(
+  shared: Pick<EngineOptions, 'database' | 'ledger' | 'logger' | 'owner'>,
+  warehouses: ReadonlyMap<string, Warehouse>,
+  metrics: Metrics,
+): PurgeEngine {
+  const behind = [...warehouses].filter(([, { purger }]) => !purger.waits)
+  const engine = new PurgeEngine({
+    ...shared,
+    warehouses: new Map(
+      behind.map(([name, { purger, io }]) => [name, { purger, io, observer: purgeObserver(metrics, name) }]),
+    ),
+  })
+  engine.start()
+  return engine
+}
+
 /** Lets requests finish; those that take longer are cut off, and what they began is in the database. */
-async function closeWithin(app: FastifyInstance, timeout: number, logger: Logger): Promise<void> {
+async function closeWithin(
+  app: FastifyInstance,
+  timeout: number,
+  logger: Logger,
+  stopping: AbortController,
+): Promise<void> {
   const timer = setTimeout(() => {
     logger.warn('requests still under way are cut off')
+    stopping.abort(new Error('The server stops.'))
     app.server.closeAllConnections()
   }, timeout)
   await app.close()

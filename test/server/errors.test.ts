@@ -145,6 +145,8 @@ describe('authorization', () => {
       metrics: new Metrics(database),
       config: { maxBodyBytes: 1_000, idempotencyKeyLifetime: 1_000 },
       identity: 'test',
+      engine: { notify: () => undefined },
+      draining: new AbortController().signal,
       stopping: new AbortController().signal,
     } as unknown as Dependencies
     const app = buildApp(deps)

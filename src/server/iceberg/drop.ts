@@ -8,6 +8,8 @@ import { runPurge } from '../../purge/run-purge.ts'
 import type { Answer, Call } from '../call.ts'
 import { metadataLocationOf, storedTableAnswer } from '../documents.ts'
 import { mutate, type StoredBody } from '../idempotency.ts'
+import { purgePath } from '../management/purges.ts'
+import { purgeObserver } from '../purge-observer.ts'
 import { noContent } from '../route.ts'
 
 /** Attempts at a purge. */
@@ -93,11 +95,16 @@ async function drop(
   )
 }
 
-/** Works on the purge if DELETE has to wait for it. A held purge is no failure: the drop is done, the files stay. */
+/**
+ * Works on the purge if DELETE has to wait for it, else tells the engine. A held purge is no failure: the drop is done,
+ * the files stay.
+ */
 async function purged(call: Call, id: string): Promise<Answer> {
   const { deps, warehouse } = call
-  if (!warehouse.purger.waits) return noContent
-  const labels = { warehouse: warehouse.name }
+  if (!warehouse.purger.waits) {
+    deps.engine.notify()
+    return accepted(id)
+  }
   const end = await runPurge(id, {
     database: deps.database,
     ledger: deps.ledger,
@@ -106,36 +113,30 @@ async function purged(call: Call, id: string): Promise<Answer> {
     logger: call.request.log as never,
     owner: deps.identity,
     signal: deps.stopping,
-    observer: {
-      progressed: (counts) => {
-        for (const [stage, outcomes] of Object.entries(counts)) {
-          for (const [outcome, count] of Object.entries(outcomes ?? {})) {
-            deps.metrics.purgedPaths.inc({ ...labels, stage, outcome }, count)
-          }
-        }
-      },
-      finished: (state, milliseconds) => {
-        deps.metrics.purges.inc({ ...labels, state })
-        deps.metrics.purgeSeconds.observe(labels, milliseconds / 1_000)
-      },
-    },
+    observer: purgeObserver(deps.metrics, warehouse.name),
   })
   if (end.state === 'failed') throw purgeFailed(id, end.message)
-  return noContent
+  return accepted(id)
+}
+
+/** 204 as the specification says, and where the purge can be watched (RFC 8288). */
+function accepted(id: string): Answer {
+  return { ...noContent, headers: { link: `<${purgePath(id)}>; rel="monitor"` } }
 }
 
 async function replayDrop(call: Call, body: StoredBody): Promise<Answer> {
   if (body.kind !== 'purge') return noContent
   const record = await call.deps.ledger.get(body.id)
+  if (!call.warehouse.purger.waits) return accepted(body.id)
   if (record?.state === 'failed') throw purgeFailed(body.id, record.lastError)
-  if (call.warehouse.purger.waits && record?.state === 'running') {
+  if (record?.state === 'running') {
     throw new IcebergError(
       'ServiceUnavailableException',
       `The table is dropped; purge ${body.id} is still erasing its files.`,
       { retryAfterSeconds: 5 },
     )
   }
-  return noContent
+  return accepted(body.id)
 }
 
 function purgeFailed(id: string, reason: string | undefined): IcebergError {

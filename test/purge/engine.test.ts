@@ -1,0 +1,183 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
+import { describe, expect, it } from 'vitest'
+import type { PurgeState } from '../../src/database/schema/purges.ts'
+import { type EngineOptions, PurgeEngine } from '../../src/purge/engine.ts'
+import { type IcebergPurger, RetryablePurgeError } from '../../src/purge/purger.ts'
+import { SqlAsyncPurger } from '../../src/purge/purgers/sql-async/sql-async-purger.ts'
+import { dialects } from '../../src/testing/databases.ts'
+import { watchDeletes } from '../../src/testing/watched-file-io.ts'
+import { PurgeFixture } from './fixture.ts'
+
+const fast = { pollInterval: 30, leaseTime: 400, backoff: { base: 1, max: 20 } }
+
+function engineOf(
+  fixture: PurgeFixture,
+  purger: IcebergPurger,
+  options: Partial<EngineOptions> = {},
+): PurgeEngine {
+  return new PurgeEngine({
+    database: fixture.database,
+    ledger: fixture.ledger,
+    logger: pino({ level: 'silent' }),
+    owner: `test:${Math.random()}`,
+    warehouses: new Map([['main', { purger, io: fixture.io }]]),
+    ...fast,
+    ...options,
+  })
+}
+
+async function until(fixture: PurgeFixture, id: string, state: PurgeState) {
+  for (let attempt = 0; attempt < 1_000; attempt++) {
+    const record = await fixture.ledger.get(id)
+    if (record?.state === state) return record
+    await sleep(10)
+  }
+  throw new Error(`Purge ${id} did not become ${state}: ${(await fixture.ledger.get(id))?.state}`)
+}
+
+describe.each(dialects)('the engine on %s', (dialect) => {
+  it('finishes every purge exactly once, with two replicas over one ledger', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const neighbour = await fixture.table('neighbour')
+    const runs = new Map<string, number>()
+    const counting: IcebergPurger = {
+      name: 'counting',
+      waits: false,
+      purge: async (purge, run) => {
+        runs.set(purge.id, (runs.get(purge.id) ?? 0) + 1)
+        return await new SqlAsyncPurger().purge(purge, run)
+      },
+    }
+    const engines = [
+      engineOf(fixture, counting, { leaseTime: 60_000 }),
+      engineOf(fixture, counting, { leaseTime: 60_000 }),
+    ]
+    for (const engine of engines) engine.start()
+    const ids: string[] = []
+    for (let number = 0; number < 12; number++) {
+      await fixture.table(`t${number}`)
+      ids.push(await fixture.drop(`t${number}`))
+      for (const engine of engines) engine.notify()
+    }
+    for (const id of ids) await until(fixture, id, 'succeeded')
+    expect([...runs.values()]).toEqual(ids.map(() => 1))
+    expect(await fixture.files()).toEqual(Object.values(neighbour.files).flat().toSorted())
+    for (const engine of engines) await engine.stop()
+  })
+
+  it('tries again what may pass, and gives up after the attempts that it has', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('flaky')
+    await fixture.table('hopeless')
+    let faults = 3
+    const purger: IcebergPurger = {
+      name: 'flaky',
+      waits: false,
+      purge: async (purge, run) => {
+        if (purge.name === 'hopeless' || faults-- > 0) throw new RetryablePurgeError('the store is down')
+        return await new SqlAsyncPurger().purge(purge, run)
+      },
+    }
+    const engine = engineOf(fixture, purger)
+    engine.start()
+    const flaky = await fixture.drop('flaky')
+    const hopeless = await fixture.drop('hopeless')
+    expect(await until(fixture, flaky, 'succeeded')).toMatchObject({ attempts: 4 })
+    expect(await until(fixture, hopeless, 'failed')).toMatchObject({
+      attempts: 5,
+      lastError: 'the store is down',
+    })
+    await engine.stop()
+  })
+
+  it('takes up the purge of a worker that died, where that one had come to', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const dying = watchDeletes(fixture.io, (_path, batch) => {
+      if (batch >= 1) throw new Error('the power is cut')
+      return undefined
+    })
+    const dead = (await fixture.ledger.claim(id, 'dead:1', 50))!
+    const cut = new SqlAsyncPurger().purge(dead.purge, {
+      signal: new AbortController().signal,
+      epoch: dead.epoch,
+      attempt: dead.attempt,
+      logger: pino({ level: 'silent' }),
+      io: dying,
+      keep: async (paths) => paths.map(() => undefined),
+      stage: dead.stage,
+      begin: (stage) => fixture.ledger.begin(dead, stage),
+      now: Date.now,
+      progress: () => undefined,
+      report: async () => undefined,
+    })
+    await expect(cut).rejects.toThrow('the power is cut')
+    const engine = engineOf(fixture, new SqlAsyncPurger())
+    engine.start()
+    expect(await until(fixture, id, 'succeeded')).toMatchObject({ attempts: 2 })
+    expect(await fixture.files()).toEqual([])
+    await engine.stop()
+  })
+
+  it('does not take up for ever a purge that kills its worker', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    for (let attempt = 0; attempt < 5; attempt++) {
+      expect(await fixture.ledger.claimNext('main', `dead:${attempt}`, 0)).toMatchObject({
+        attempt: attempt + 1,
+      })
+      await sleep(5)
+    }
+    expect(await fixture.ledger.claimNext('main', 'next', 60_000)).toBe('settled')
+    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'failed', attempts: 5 })
+  })
+
+  it('hands a purge back when it stops, and that attempt does not count', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    let begun = () => {}
+    const working = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    const slow: IcebergPurger = {
+      name: 'slow',
+      waits: false,
+      purge: async (_purge, run) => {
+        begun()
+        await new Promise((resolve) => run.signal.addEventListener('abort', resolve))
+        throw run.signal.reason as Error
+      },
+    }
+    const first = engineOf(fixture, slow, { leaseTime: 60_000 })
+    first.start()
+    await working
+    await first.stop()
+    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'pending', attempts: 0 })
+    const second = engineOf(fixture, new SqlAsyncPurger())
+    second.start()
+    expect(await until(fixture, id, 'succeeded')).toMatchObject({ attempts: 1 })
+    await second.stop()
+  })
+
+  it('renews its lease while it works longer than that', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const slow: IcebergPurger = {
+      name: 'slow',
+      waits: false,
+      purge: async (purge, run) => {
+        await sleep(1_500)
+        return await new SqlAsyncPurger().purge(purge, run)
+      },
+    }
+    const engines = [engineOf(fixture, slow), engineOf(fixture, slow)]
+    for (const engine of engines) engine.start()
+    expect(await until(fixture, id, 'succeeded')).toMatchObject({ attempts: 1 })
+    for (const engine of engines) await engine.stop()
+  })
+})

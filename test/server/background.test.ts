@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { dialects } from '../../src/testing/databases.ts'
+import { append, createTable, type Served, serve, setProperties } from './fixture.ts'
+
+const path = '/namespaces/ns/tables/cities'
+const local = (location: string) => location.replace('file://', '')
+const purge = { purger: 'sql-async', options: {}, views: false }
+
+/** Waits until the purge is in one of these states. */
+async function until(served: Served, link: string, ...states: string[]) {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    const { json } = await served.call('GET', `/!${link.slice(1)}`)
+    if (states.includes(json.state)) return json
+    await sleep(20)
+  }
+  throw new Error(`The purge did not become ${states.join(' or ')}.`)
+}
+
+const monitor = (headers: Headers) => /^<(.+)>; rel="monitor"$/.exec(headers.get('link') ?? '')![1]!
+
+describe.each(dialects)('sql-async on %s', (dialect) => {
+  it('answers at once, and erases the files behind the answer', async () => {
+    await using served = await serve({ dialect, warehouse: { purge } })
+    const { json } = await createTable(served)
+    await served.call('POST', path, setProperties({ a: 'b' }))
+    const answer = await served.call('DELETE', `${path}?purgeRequested=true`)
+    expect(answer.status).toBe(204)
+    expect((await served.call('HEAD', path)).status).toBe(404)
+    const record = await until(served, monitor(answer.headers), 'succeeded')
+    expect(record).toMatchObject({ purger: 'sql-async', attempts: 1, counts: { root: { deleted: 1 } } })
+    expect(existsSync(local(json.metadata.location))).toBe(false)
+    expect((await served.call('GET', '/!management/v1/purges')).json.purges).toHaveLength(1)
+  })
+
+  it('shows what failed and why, and tries again when asked', async () => {
+    await using served = await serve({ dialect, warehouse: { purge } })
+    const { json } = await createTable(served)
+    const committed = await served.call('POST', path, append(json.metadata, 5n))
+    const answer = await served.call('DELETE', `${path}?purgeRequested=true`)
+    const link = monitor(answer.headers)
+    const failed = await until(served, link, 'failed')
+    expect(failed['last-error']).toContain(committed.json.metadata.snapshots[0]['manifest-list'])
+    const again = await served.call('POST', `/!${link.slice(1)}/retry`)
+    expect([again.status, again.json.state]).toEqual([202, 'pending'])
+    const twice = await until(served, link, 'failed')
+    expect(twice.attempts).toBe(1)
+    expect((await served.call('GET', '/!management/v1/purges/nothing')).json.error.type).toBe(
+      'NoSuchPurgeException',
+    )
+  })
+})
