@@ -3,10 +3,12 @@
  * skipped, and says why; with MOULIN_REQUIRE_ALL_SUITES=1 that is a failure.
  */
 import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { java } from './toolchains/java.ts'
 import { python } from './toolchains/python.ts'
 import { spark } from './toolchains/spark.ts'
-import { root, type Toolchain } from './toolchains/toolchain.ts'
+import { cache, root, type Toolchain } from './toolchains/toolchain.ts'
 
 interface Suite {
   readonly name: string
@@ -17,8 +19,11 @@ interface Suite {
   readonly onDemand?: true
 }
 
-const bin = (name: string) => `${root}/node_modules/.bin/${name}`
-const vitest = (...args: string[]) => [bin('vitest'), 'run', '--silent=passed-only', ...args]
+const bin = (name: string) => join(root, 'node_modules', '.bin', name)
+/** Where vitest leaves what it counted. */
+const vitestReport = join(cache, 'vitest.json')
+const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${vitestReport}`]
+const vitest = (...args: string[]) => [bin('vitest'), 'run', ...reporters, ...args]
 
 const suites: readonly Suite[] = [
   {
@@ -30,11 +35,15 @@ const suites: readonly Suite[] = [
       [bin('tsc'), '--noEmit'],
     ],
   },
-  { name: 'unit', what: 'tests beside the code', commands: [vitest('--project', 'unit')] },
+  {
+    name: 'unit',
+    what: 'tests beside the code',
+    commands: [vitest('--silent=passed-only', '--project', 'unit')],
+  },
   {
     name: 'integration',
     what: 'SQLite, embedded PostgreSQL, local files, S3 over HTTP, the server, the command line',
-    commands: [vitest('--project', 'integration')],
+    commands: [vitest('--silent=passed-only', '--project', 'integration')],
   },
   {
     name: 'python',
@@ -52,14 +61,20 @@ const suites: readonly Suite[] = [
     name: 'spark',
     what: 'Spark 4.0 with the Iceberg 1.11 runtime',
     toolchain: spark,
-    commands: [[bin('vitest'), 'run', '--project', 'interop', 'test/interop/spark']],
+    commands: [vitest('--project', 'interop', 'test/interop/spark')],
     onDemand: true,
   },
 ]
 
-interface Result {
+/** Tests, or the commands of a suite that has no tests. */
+interface Counts {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+}
+
+interface Result extends Counts {
   readonly suite: Suite
-  readonly outcome: 'passed' | 'failed' | 'skipped'
   readonly seconds: number
   readonly note: string
 }
@@ -76,7 +91,7 @@ const requireAll = process.env.MOULIN_REQUIRE_ALL_SUITES === '1'
 const chosen = suites.filter(({ name, onDemand }) => (named.length === 0 ? !onDemand : named.includes(name)))
 const results = chosen.map(run)
 report(results)
-process.exitCode = results.some(({ outcome }) => outcome === 'failed') ? 1 : 0
+process.exitCode = results.some(({ failed }) => failed > 0) ? 1 : 0
 
 function run(suite: Suite): Result {
   console.log(`\n=== ${suite.name}: ${suite.what}`)
@@ -84,28 +99,59 @@ function run(suite: Suite): Result {
   const seconds = () => Math.round((performance.now() - began) / 1_000)
   const toolchain = suite.toolchain?.() ?? { kind: 'ready', environment: {} }
   if (toolchain.kind === 'missing') {
-    const outcome = requireAll ? 'failed' : 'skipped'
-    const remedy = requireAll ? ' (MOULIN_REQUIRE_ALL_SUITES=1 requires it)' : ''
-    console.log(`${outcome.toUpperCase()}: ${toolchain.reason}${remedy}`)
-    return { suite, outcome, seconds: seconds(), note: toolchain.reason }
+    const note = `${toolchain.reason}${requireAll ? ' (MOULIN_REQUIRE_ALL_SUITES=1 requires it)' : ''}`
+    console.log(`${requireAll ? 'FAILED' : 'SKIPPED'}: ${note}`)
+    const counts = { passed: 0, failed: requireAll ? 1 : 0, skipped: requireAll ? 0 : 1 }
+    return { suite, ...counts, seconds: seconds(), note }
   }
-  for (const [program, ...args] of suite.commands) {
-    const { status } = spawnSync(program!, args, {
-      cwd: root,
-      stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, ...toolchain.environment },
-    })
-    if (status !== 0) return { suite, outcome: 'failed', seconds: seconds(), note: `${program} ${args[0]}` }
+  const counts = suite.commands.map((command) => execute(command, toolchain.environment))
+  return { suite, ...sum(counts), seconds: seconds(), note: '' }
+}
+
+function execute(
+  [program, ...args]: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Counts {
+  mkdirSync(cache, { recursive: true })
+  rmSync(vitestReport, { force: true })
+  const { status } = spawnSync(program!, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...environment },
+  })
+  const tests = existsSync(vitestReport)
+    ? countTests()
+    : { passed: status === 0 ? 1 : 0, failed: 0, skipped: 0 }
+  // A file that cannot be loaded, or an error between the tests, fails no test but the run.
+  return status !== 0 && tests.failed === 0 ? { ...tests, failed: 1 } : tests
+}
+
+function countTests(): Counts {
+  const counted = JSON.parse(readFileSync(vitestReport, 'utf8')) as Record<string, number>
+  return {
+    passed: counted.numPassedTests!,
+    failed: counted.numFailedTests!,
+    skipped: counted.numPendingTests! + counted.numTodoTests!,
   }
-  return { suite, outcome: 'passed', seconds: seconds(), note: '' }
+}
+
+function sum(counts: readonly Counts[]): Counts {
+  const total = (name: keyof Counts) => counts.reduce((soFar, each) => soFar + each[name], 0)
+  return { passed: total('passed'), failed: total('failed'), skipped: total('skipped') }
 }
 
 function report(results: readonly Result[]): void {
-  console.log('\nsuite        result   seconds')
-  for (const { suite, outcome, seconds, note } of results) {
-    console.log(`${suite.name.padEnd(12)} ${outcome.padEnd(8)} ${String(seconds).padStart(7)}  ${note}`)
+  console.log('\nsuite        passed  failed  skipped  seconds')
+  for (const { suite, passed, failed, skipped, seconds, note } of results) {
+    const columns = [
+      [passed, 6],
+      [failed, 8],
+      [skipped, 9],
+      [seconds, 9],
+    ] as const
+    const numbers = columns.map(([number, width]) => String(number).padStart(width)).join('')
+    console.log(`${suite.name.padEnd(12)} ${numbers}  ${note}`.trimEnd())
   }
-  const count = (outcome: Result['outcome']) => results.filter((result) => result.outcome === outcome).length
-  const skipped = count('skipped') > 0 ? `, ${count('skipped')} skipped` : ''
-  console.log(`\nsuites: ${count('passed')} passed, ${count('failed')} failed${skipped}`)
+  const { passed, failed, skipped } = sum(results)
+  console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 }
