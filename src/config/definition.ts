@@ -77,7 +77,7 @@ const purger = {
   minLength: 1,
   description:
     'How the files of dropped tables get erased: the alias of a built-in purger, or a module: a package, or a path relative to this file.',
-  examples: ['synchronous', '@acme/moulin-batch', './purger.js'],
+  examples: ['synchronous', 'sql-async', '@acme/moulin-batch', './purger.js'],
 } as const
 
 const purgerOptions = {
