@@ -28,12 +28,10 @@ const update = fc.oneof(
       .map((id) => ({ action: 'set-current-view-version', 'view-version-id': id })),
     weight: 3,
   },
-  fc
-    .integer({ min: 3, max: 5 })
-    .map((id) => ({
-      action: 'add-schema',
-      schema: schema([...columns, { id, name: 'x', required: false, type: 'int' }]),
-    })),
+  fc.integer({ min: 3, max: 5 }).map((id) => ({
+    action: 'add-schema',
+    schema: schema([...columns, { id, name: 'x', required: false, type: 'int' }]),
+  })),
   fc.record({
     action: fc.constant('set-properties'),
     updates: fc.constantFrom(
