@@ -25,7 +25,9 @@ export function once(stamp: string, file: string, steps: readonly (readonly stri
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === wanted) return
   mkdirSync(cache, { recursive: true })
   for (const [program, ...args] of steps) {
-    console.log(`installing: ${[program, ...args].join(' ').replaceAll(root, '.')}`)
+    // Class paths are long.
+    const shown = args.map((arg) => (arg.length > 200 ? '…' : arg.replaceAll(root, '.')))
+    console.log(`installing: ${[program, ...shown].join(' ')}`)
     const { status } = spawnSync(program!, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
     if (status !== 0) throw new Error(`${program} failed with status ${status}`)
   }

@@ -10,6 +10,7 @@ export interface ServedMoulin extends AsyncDisposable {
   readonly url: string
   /** Folder of this server: configuration, database, warehouse, log. */
   readonly folder: string
+  readonly pid: number
 }
 
 /** Starts `moulin serve` as a process of its own, as `npm start -- --config FILE` does, on a free port. */
@@ -28,6 +29,7 @@ export async function serveMoulin(
   return {
     url,
     folder,
+    pid: child.pid!,
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode === null) {
         child.kill('SIGTERM')
