@@ -1,3 +1,5 @@
+import type { StorageOptions } from '../storage/options.ts'
+
 /** The configuration as the rest of the program sees it: complete, checked, frozen. Made by `load.ts`. */
 export interface Config {
   readonly server: ServerConfig
@@ -36,28 +38,7 @@ export interface WarehouseConfig {
   readonly purge: PurgeConfig
 }
 
-export type StorageConfig = LocalStorageConfig | S3StorageConfig
-
-export interface LocalStorageConfig {
-  readonly type: 'local'
-  /** Files outside of the warehouse's location and of these are never read, written or deleted. @default [] */
-  readonly allowedLocations: readonly string[]
-}
-
-export interface S3StorageConfig {
-  readonly type: 's3'
-  readonly endpoint: string | undefined
-  /** @default "us-east-1" */
-  readonly region: string
-  /** @default false */
-  readonly pathStyleAccess: boolean
-  /** With neither key, the AWS SDK's own chain of providers is asked. */
-  readonly accessKeyId: string | undefined
-  readonly secretAccessKey: string | undefined
-  readonly sessionToken: string | undefined
-  /** `when_required` for stores that know no CRC checksums. @default "when_required" */
-  readonly checksums: 'when_required' | 'when_supported'
-}
+export type StorageConfig = StorageOptions
 
 export interface CatalogConfig {
   /** Moulin's own catalog in its database. @default "sql" */

@@ -1,5 +1,5 @@
-import type { S3StorageConfig } from '../../config/config.ts'
 import { s3Parts } from '../../storage/location.ts'
+import type { S3StorageOptions } from '../../storage/options.ts'
 import { type Connection, connect } from '../../storage/s3/client.ts'
 import { errorCode } from '../../storage/s3/errors.ts'
 import { plural } from '../style.ts'
@@ -14,7 +14,7 @@ const notThere = new Set([
 ])
 
 /** Asks whether what a purge deletes is gone: in a versioned bucket it lives on, and under a lock it has to. */
-export async function* checkBucket(storage: S3StorageConfig, location: string): AsyncGenerator<Finding> {
+export async function* checkBucket(storage: S3StorageOptions, location: string): AsyncGenerator<Finding> {
   const { bucket } = s3Parts(location)
   const connection = await connect(storage)
   try {
