@@ -70,6 +70,29 @@ SIGINT or SIGTERM finishes the requests under way, then stops; a second one stop
     )
     .action(async (options) => (await import('./doctor/doctor.ts')).doctor(options))
 
+  const purges = program
+    .command('purges')
+    .summary('see the purges of a running server, try failed ones again')
+  const purgeCommand = (usage: string, summary: string) =>
+    purges
+      .command(usage)
+      .summary(summary)
+      .description(summary)
+      .option('--url <url>', 'the server', process.env.MOULIN_URL ?? 'http://127.0.0.1:8181')
+      .option('--verbose', 'show stacks of errors')
+  purgeCommand('list', 'the latest purges, a line each').action(async (options) =>
+    (await import('./purges.ts')).listPurges(options),
+  )
+  purgeCommand('show <id>', 'everything about one purge, with the paths that could not be erased').action(
+    async (id, options) => (await import('./purges.ts')).showPurge(id, options),
+  )
+  purgeCommand('retry <id>', 'try a failed purge again').action(async (id, options) =>
+    (await import('./purges.ts')).retryPurge(id, options),
+  )
+  purgeCommand('watch <id>', 'follow a purge to its end; exit code 1 unless it succeeds').action(
+    async (id, options) => (await import('./purges.ts')).watchPurge(id, options),
+  )
+
   const config = program.command('config').summary('show the configuration, or its JSON Schema')
   withConfigOptions(config.command('show'))
     .description(
