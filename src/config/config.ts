@@ -5,7 +5,22 @@ export interface Config {
   readonly server: ServerConfig
   readonly database: DatabaseConfig
   readonly warehouses: Readonly<Record<string, WarehouseConfig>>
+  readonly purge: EngineConfig
   readonly logging: LoggingConfig
+}
+
+/** How this server works on purges for which no `DELETE` waits. Times are milliseconds. */
+export interface EngineConfig {
+  /** Purges worked on at a time. @default 4 */
+  readonly workers: number
+  /** @default 5000 */
+  readonly pollInterval: number
+  /** @default 300000 */
+  readonly leaseTimeout: number
+  /** @default 30000 */
+  readonly backoffBase: number
+  /** @default 3600000 */
+  readonly backoffMax: number
 }
 
 export interface ServerConfig {

@@ -276,6 +276,30 @@ export const definition = {
         purger: { ...purger, default: 'synchronous' },
         options: { ...purgerOptions, default: {} },
         views: { ...purgedViews, default: false },
+        workers: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 256,
+          default: 4,
+          description: 'Purges that this server works on at a time, where no `DELETE` waits for them.',
+        },
+        pollInterval: {
+          ...duration,
+          default: '5s',
+          description: 'How often this server looks for purges that are due, beside those it is told of.',
+        },
+        leaseTimeout: {
+          ...duration,
+          default: '5m',
+          description:
+            'After this time without a sign of life, another server takes up a purge. Signs are given every third of it, and at least every second.',
+        },
+        backoffBase: {
+          ...duration,
+          default: '30s',
+          description: 'Wait before the second attempt, at most; doubles with every further one.',
+        },
+        backoffMax: { ...duration, default: '1h', description: 'Longest wait between two attempts.' },
       },
     },
     logging: {

@@ -47,6 +47,13 @@ describe('without a file', () => {
           purge: { purger: 'synchronous', options: {}, views: false },
         },
       },
+      purge: {
+        workers: 4,
+        pollInterval: 5_000,
+        leaseTimeout: 300_000,
+        backoffBase: 30_000,
+        backoffMax: 3_600_000,
+      },
       logging: { level: 'info' },
     })
   })

@@ -34,6 +34,7 @@ export function resolve(
     server: checked.server,
     database: { ...checked.database, url: resolveDatabase(checked.database.url, folder, problems) },
     warehouses: Object.fromEntries(warehouses),
+    purge: engineOf(checked.purge),
     logging: checked.logging,
   }
   return { config, problems }
@@ -76,6 +77,10 @@ function resolveWarehouse(
     catalog: warehouse.catalog,
     purge: inheritPurge(warehouse.purge, purge, folder),
   }
+}
+
+function engineOf({ workers, pollInterval, leaseTimeout, backoffBase, backoffMax }: CheckedConfig['purge']) {
+  return { workers, pollInterval, leaseTimeout, backoffBase, backoffMax }
 }
 
 /** Options belong to a purger: a warehouse that names another one does not inherit them. */

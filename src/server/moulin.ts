@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import type { FastifyInstance } from 'fastify'
 import { type Logger, pino } from 'pino'
 import { SqlCatalog } from '../catalog/sql/sql-catalog.ts'
-import type { Config, WarehouseConfig } from '../config/config.ts'
+import type { Config, EngineConfig, WarehouseConfig } from '../config/config.ts'
 import { isLoopback } from '../config/loopback.ts'
 import type { Database } from '../database/database.ts'
 import { migrate } from '../database/migrate.ts'
@@ -77,7 +77,7 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
     for (const [name, warehouse] of Object.entries(config.warehouses)) {
       warehouses.set(name, await openWarehouse(name, warehouse, { database, metrics, logger, identity }))
     }
-    engine = startEngine({ database, ledger, logger, owner: identity }, warehouses, metrics)
+    engine = startEngine({ database, ledger, logger, owner: identity }, config.purge, warehouses, metrics)
     const deps: Dependencies = {
       warehouses,
       database,
@@ -136,12 +136,17 @@ async function openWarehouse(
 /** Starts the engine for those warehouses in which no DELETE waits for its purge. */
 function startEngine(
   shared: Pick<EngineOptions, 'database' | 'ledger' | 'logger' | 'owner'>,
+  config: EngineConfig,
   warehouses: ReadonlyMap<string, Warehouse>,
   metrics: Metrics,
 ): PurgeEngine {
   const behind = [...warehouses].filter(([, { purger }]) => !purger.waits)
   const engine = new PurgeEngine({
     ...shared,
+    workers: config.workers,
+    pollInterval: config.pollInterval,
+    leaseTime: config.leaseTimeout,
+    backoff: { base: config.backoffBase, max: config.backoffMax },
     warehouses: new Map(
       behind.map(([name, { purger, io }]) => [name, { purger, io, observer: purgeObserver(metrics, name) }]),
     ),

@@ -61,6 +61,13 @@ export async function serve(
           },
         ]),
       ),
+      purge: {
+        workers: 4,
+        pollInterval: 1_000,
+        leaseTimeout: 60_000,
+        backoffBase: 10,
+        backoffMax: 100,
+      },
       logging: { level: 'silent' },
     },
     { logger: pino({ level: 'silent' }) },

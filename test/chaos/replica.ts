@@ -1,0 +1,54 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+
+/** One `moulin serve` of several over the same database, to be killed. */
+export class Replica {
+  readonly #child: ChildProcess
+  readonly #folder: string
+  readonly #url: string
+
+  static async start(configuration: object): Promise<Replica> {
+    const folder = mkdtempSync(join(tmpdir(), 'moulin-replica-'))
+    const file = join(folder, 'moulin.yaml')
+    writeFileSync(file, stringify(configuration))
+    const main = join(import.meta.dirname, '../../src/cli/main.ts')
+    const child = spawn(process.execPath, [main, 'serve', '--config', file], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let printed = ''
+    for await (const chunk of child.stderr) {
+      printed += String(chunk)
+      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(printed)?.[0]
+      if (url === undefined) continue
+      child.stderr.resume()
+      return new Replica(child, folder, url)
+    }
+    throw new Error(`The replica did not start: ${printed}`)
+  }
+
+  private constructor(child: ChildProcess, folder: string, url: string) {
+    this.#child = child
+    this.#folder = folder
+    this.#url = url
+  }
+
+  async call(method: string, path: string, body?: object): Promise<Response> {
+    return await fetch(`${this.#url}/v1/main${path}`, {
+      method,
+      ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    })
+  }
+
+  /** SIGKILL: no handler runs. */
+  async kill(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      this.#child.kill('SIGKILL')
+      await once(this.#child, 'exit')
+    }
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
