@@ -49,6 +49,7 @@ export function buildApp(deps: Dependencies): FastifyInstance {
   managementRoutes(app, deps)
   protocolRoutes(app, deps)
   for (const route of icebergRoutes) mount(app, deps, route)
+  refuseOtherMethods(app)
   return app
 }
 
@@ -79,7 +80,7 @@ function parseBodies(app: FastifyInstance): void {
 function mount(app: FastifyInstance, deps: Dependencies, route: Route): void {
   app.route({
     method: route.method,
-    url: route.path.replace(/\{(\w+)\}/g, ':$1'),
+    url: fastifyPath(route.path),
     handler: async (request, reply) => {
       const { prefix } = request.params as { prefix: string }
       const warehouse = deps.warehouses.get(prefix)
@@ -89,6 +90,30 @@ function mount(app: FastifyInstance, deps: Dependencies, route: Route): void {
       return send(reply, await route.handle(call))
     },
   })
+}
+
+/** A known path with a method that it does not have: 405, and `Allow` says which it has. */
+function refuseOtherMethods(app: FastifyInstance): void {
+  const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+  for (const path of new Set(icebergRoutes.map((route) => route.path))) {
+    const allowed = icebergRoutes.filter((route) => route.path === path).map(({ method }) => method)
+    app.route({
+      method: methods.filter((method) => !allowed.some((other) => other === method)),
+      url: fastifyPath(path),
+      handler: async (request, reply) => {
+        void reply.header('allow', allowed.join(', '))
+        throw new IcebergError(
+          'MethodNotAllowedException',
+          `${request.method} is not served here, only ${allowed.join(', ')}`,
+        )
+      },
+    })
+  }
+}
+
+/** `{name}` of the specification as Fastify writes it. */
+function fastifyPath(path: string): string {
+  return path.replace(/\{(\w+)\}/g, ':$1')
 }
 
 /** What a client asks before it knows its prefix. */

@@ -120,10 +120,13 @@ async function store(
     .execute()
 }
 
-/** Keeps a refusal that will be the same every time. What may pass (401, 408, 429, all 5xx) is not kept. */
+/** Statuses below 500 that may be another the next time: rights change, limits pass. */
+const passing = new Set([401, 403, 408, 429])
+
+/** Keeps a refusal that will be the same every time; nothing from 500 on. */
 async function storeFailure(call: Call, key: string, error: unknown): Promise<void> {
   const failure = toIcebergError(error, call.request.id)
-  if (failure.status >= 500 || failure.status === 401 || failure.status === 429) return
+  if (failure.status >= 500 || passing.has(failure.status)) return
   // A commit that lost a race may win the next.
   if (failure.type === 'CommitFailedException') return
   try {

@@ -56,7 +56,10 @@ describe('errors', () => {
     const form = await served.call('POST', '/namespaces', 'a=b', { 'content-type': 'text/plain' })
     expect(form.json.error).toMatchObject({ code: 415, type: 'UnsupportedMediaTypeException' })
     expect((await served.call('GET', '/v1/main/nothing')).json.error).toMatchObject({ code: 404 })
-    expect((await served.call('PUT', '/namespaces', {})).json.error).toMatchObject({ code: 404 })
+    const put = await served.call('PUT', '/namespaces', {})
+    expect(put.json.error).toMatchObject({ code: 405, type: 'MethodNotAllowedException' })
+    expect(put.headers.get('allow')).toBe('GET, POST')
+    expect((await served.call('PATCH', '/namespaces/ns/tables/cities')).status).toBe(405)
     expect((await served.call('GET', '/v1/nowhere/namespaces')).json.error.type).toBe(
       'NoSuchWarehouseException',
     )
