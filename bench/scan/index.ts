@@ -15,16 +15,18 @@ export async function run(args: string[]): Promise<void> {
     options: {
       entries: { type: 'string', default: '20000' },
       columns: { type: 'string', default: '20' },
+      block: { type: 'string', default: '60' },
       rounds: { type: 'string', default: '15' },
     },
   })
   const entries = wholeNumber('entries', values.entries)
   const columns = wholeNumber('columns', values.columns)
+  const block = wholeNumber('block', values.block)
   const rounds = wholeNumber('rounds', values.rounds)
 
-  const file = manifestOf(entries, columns)
+  const file = manifestOf(entries, columns, block)
   console.log(
-    `${entries} entries, ${columns} columns of statistics, deflate, ${(file.length / 1e6).toFixed(1)} MB; ` +
+    `${entries} entries, ${columns} columns of statistics, blocks of ${block}, deflate, ${(file.length / 1e6).toFixed(1)} MB; ` +
       `${rounds} interleaved rounds; Node.js ${process.versions.node}, ${cpus()[0]?.model ?? 'unknown CPU'}`,
   )
   const rates = new Map(readers.map(({ name }) => [name, [] as number[]]))

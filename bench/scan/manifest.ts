@@ -3,13 +3,13 @@ import { writeManifest } from '../../src/testing/table-writer/manifest.ts'
 
 /**
  * A v2 manifest as an engine writes it for a wide table: every file has all metrics of every column, bounds of 16
- * bytes, and a path with a UUID. The same for every run.
+ * bytes, and a path with a UUID; `block` entries in each Avro block. The same for every run.
  */
-export function manifestOf(entries: number, columns: number): Buffer {
+export function manifestOf(entries: number, columns: number, block: number): Buffer {
   return writeManifest({
     formatVersion: 2,
     codec: 'deflate',
-    blockSize: 60,
+    blockSize: block,
     entries: Array.from({ length: entries }, (_, index) => {
       const random = createHash('sha256').update(String(index)).digest()
       const number = (at: number) => random.readUInt16LE(at % 30)

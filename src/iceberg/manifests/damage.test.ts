@@ -150,8 +150,17 @@ describe('a file made by hand', () => {
     ['another sync marker', Buffer.concat([block(1, a).subarray(0, -1), Buffer.from([0])])],
     ['a path that reaches beyond its block', block(1, Buffer.from([40, 97]))],
     ['a path of negative length', block(1, Buffer.from([1, 97]))],
+    ['a path that is not UTF-8', block(1, Buffer.from([4, 97, 0xe4]))],
+    ['bytes, but no records', block(0, a)],
   ])('is corrupt with %s', async (_, block) => {
     await expect(paths(file(header, block))).rejects.toThrow(CorruptManifestError)
+  })
+
+  it('may hold a path with a replacement character', async () => {
+    const path = Buffer.from('\u{fffd}')
+    expect(await paths(file(header, block(1, Buffer.concat([long(path.length), path]))))).toEqual([
+      '\u{fffd}',
+    ])
   })
 
   it.each([

@@ -1,5 +1,5 @@
-import { openContainer } from './avro/container.ts'
-import { compileDecoder, type Slot, type SlotValue } from './avro/projection.ts'
+import type { Slot, SlotValue } from './avro/projection.ts'
+import { RecordReader } from './avro/records.ts'
 import { CorruptManifestError } from './errors.ts'
 
 /** A manifest, as a manifest list names it. */
@@ -25,6 +25,8 @@ const slots: readonly Slot[] = [
   { fieldId: 519, name: 'key_metadata', kind: 'present' },
 ]
 
+const reader = new RecordReader(slots, manifestFile)
+
 /**
  * Reads a manifest list. Throws CorruptManifestError for a file that is cut short or damaged, UnsupportedManifestError
  * for one that cannot be read at all.
@@ -32,20 +34,20 @@ const slots: readonly Slot[] = [
 export async function readManifestList(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
 ): Promise<ManifestFile[]> {
-  const container = await openContainer(chunks)
-  try {
-    const decode = compileDecoder(container.schema, slots)
-    const manifests: ManifestFile[] = []
-    for await (const { bytes, count } of container.blocks()) {
-      decode(bytes, count, (...values) => manifests.push(manifestFile(values)))
-    }
-    return manifests
-  } finally {
-    await container.close()
-  }
+  const manifests: ManifestFile[] = []
+  for await (const batch of reader.read(chunks)) manifests.push(...batch)
+  return manifests
 }
 
-function manifestFile([path, length, content, added, existing, deleted, key]: SlotValue[]): ManifestFile {
+function manifestFile(
+  path: SlotValue,
+  length: SlotValue,
+  content: SlotValue,
+  added: SlotValue,
+  existing: SlotValue,
+  deleted: SlotValue,
+  key: SlotValue,
+): ManifestFile {
   if (typeof path !== 'string')
     throw new CorruptManifestError('A manifest list names a manifest without a path')
   const counts = [added, existing, deleted].filter((count) => typeof count === 'number' && count >= 0)

@@ -7,6 +7,7 @@ import {
   writeManifest,
 } from '../../testing/table-writer/manifest.ts'
 import { readAvroFile } from '../../testing/table-writer/read-avro-file.ts'
+import { batchSize } from './avro/records.ts'
 import { CorruptManifestError, UnsupportedManifestError } from './errors.ts'
 import { type ManifestEntry, readManifest } from './manifest.ts'
 
@@ -237,12 +238,39 @@ describe('fields of a manifest', () => {
   })
 })
 
-it('gives one batch for each block', async () => {
-  const many = Array.from({ length: 25 }, (_, index) => ({ snapshotId: 1n, file: { path: `f${index}` } }))
-  const file = writeManifest({ formatVersion: 2, entries: many, blockSize: 10 })
-  const batches = await Array.fromAsync(readManifest([file]))
-  expect(batches.map((batch) => batch.length)).toEqual([10, 10, 5])
-  expect(batches.flat().map(({ path }) => path)).toEqual(many.map((entry) => entry.file.path))
+it.each([1, 7, 500, 501, 2000])(
+  'gives batches of one size, whatever blocks of %i entries there are',
+  async (blockSize) => {
+    const many = Array.from({ length: 1234 }, (_, index) => ({ snapshotId: 1n, file: { path: `f${index}` } }))
+    const file = writeManifest({ formatVersion: 2, entries: many, blockSize })
+    const batches = await Array.fromAsync(readManifest([file]))
+    expect(batches.map((batch) => batch.length)).toEqual([batchSize, batchSize, 1234 - 2 * batchSize])
+    expect(batches.flat().map(({ path }) => path)).toEqual(many.map((entry) => entry.file.path))
+  },
+)
+
+it('reads manifests of many schemas by turns', async () => {
+  const files = Array.from({ length: 40 }, (_, index) => {
+    const columns = Array.from({ length: index }, (_, at) => `p${at}`)
+    return writeManifest({
+      formatVersion: 2,
+      partition: columns.map((name, at) => ({ fieldId: 1000 + at, name, type: ['null', 'string'] })),
+      entries: [
+        {
+          snapshotId: 1n,
+          file: {
+            path: `f${index}`,
+            partition: Object.fromEntries(columns.map((name) => [name, name])),
+          },
+        },
+      ],
+    })
+  })
+  const all = files.map((_, index) => `f${index}`)
+  for (let round = 0; round < 3; round++) {
+    const found = await Promise.all(files.map(read))
+    expect(found.flat().map(({ path }) => path)).toEqual(all)
+  }
 })
 
 it('reads chunks of any size, asynchronous ones too, as it reads the whole', async () => {
@@ -277,9 +305,11 @@ describe('the source of a manifest', () => {
   }
 
   it('is closed when the reader stops early', async () => {
-    const { state, chunks } = watched(file)
+    const many = Array.from({ length: batchSize + 1 }, () => entries[0]!)
+    const { state, chunks } = watched(writeManifest({ formatVersion: 2, entries: many, blockSize: 1 }))
     for await (const batch of readManifest(chunks)) {
-      expect(batch).toHaveLength(1)
+      expect(batch).toHaveLength(batchSize)
+      expect(state.closed).toBe(false)
       break
     }
     expect(state.closed).toBe(true)

@@ -1,5 +1,5 @@
-import { openContainer } from './avro/container.ts'
-import { compileDecoder, type Slot } from './avro/projection.ts'
+import type { Slot, SlotValue } from './avro/projection.ts'
+import { RecordReader } from './avro/records.ts'
 import { CorruptManifestError } from './errors.ts'
 
 /** A data or delete file, as a manifest lists it. Entries of every status count: a deleted one's file may be there. */
@@ -29,38 +29,38 @@ const slots: readonly Slot[] = [
   },
 ]
 
+const reader = new RecordReader(slots, manifestEntry)
+
 const statuses = ['existing', 'added', 'deleted'] as const
 const contents = ['data', 'position-deletes', 'equality-deletes'] as const
 
 /**
- * Streams the entries of a manifest, one batch for each Avro block: memory does not grow with the file.
+ * Streams the entries of a manifest in batches: memory does not grow with the file.
  *
  * Throws CorruptManifestError for a file that is cut short or damaged, UnsupportedManifestError for one that cannot be
  * read at all. A file that was cut exactly between two blocks looks whole: the caller compares the number of entries
  * with the manifest list's.
  */
-export async function* readManifest(
+export function readManifest(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
 ): AsyncGenerator<ManifestEntry[]> {
-  const container = await openContainer(chunks)
-  try {
-    const decode = compileDecoder(container.schema, slots)
-    for await (const { bytes, count } of container.blocks()) {
-      const entries: ManifestEntry[] = []
-      decode(bytes, count, (status, content, path, fileSize, key) => {
-        if (typeof path !== 'string') throw new CorruptManifestError('A manifest entry has no file path')
-        entries.push({
-          status: known(statuses, status ?? 0, 'status'),
-          content: known(contents, content ?? 0, 'content'),
-          path,
-          fileSize: typeof fileSize === 'number' ? fileSize : undefined,
-          encrypted: key === true,
-        })
-      })
-      yield entries
-    }
-  } finally {
-    await container.close()
+  return reader.read(chunks)
+}
+
+function manifestEntry(
+  status: SlotValue,
+  content: SlotValue,
+  path: SlotValue,
+  fileSize: SlotValue,
+  key: SlotValue,
+): ManifestEntry {
+  if (typeof path !== 'string') throw new CorruptManifestError('A manifest entry has no file path')
+  return {
+    status: known(statuses, status ?? 0, 'status'),
+    content: known(contents, content ?? 0, 'content'),
+    path,
+    fileSize: typeof fileSize === 'number' ? fileSize : undefined,
+    encrypted: key === true,
   }
 }
 

@@ -8,14 +8,19 @@ export type Codec = (payload: Buffer) => Buffer
 /** Bytes of one block after decompression. Writers cut blocks at 16 KB to a few MB. */
 export const maxBlockBytes = 256 * 1024 * 1024
 
-/** Output is collected in pieces of this size; most blocks fit into one. */
-const chunkSize = 128 * 1024
+/** Output is collected in pieces of `chunkSize`: one is enough for most blocks, and small blocks want small ones. */
+function bounds(payload: Buffer): { maxOutputLength: number; chunkSize: number } {
+  return {
+    maxOutputLength: maxBlockBytes,
+    chunkSize: Math.min(Math.max(4 * payload.length, 4 * 1024), 64 * 1024),
+  }
+}
 
 const codecs: Readonly<Record<string, Codec>> = {
   null: (payload) => payload,
-  deflate: (payload) => inflateRawSync(payload, { maxOutputLength: maxBlockBytes, chunkSize }),
+  deflate: (payload) => inflateRawSync(payload, bounds(payload)),
   snappy: decompressSnappy,
-  zstandard: (payload) => zstdDecompressSync(payload, { maxOutputLength: maxBlockBytes, chunkSize }),
+  zstandard: (payload) => zstdDecompressSync(payload, bounds(payload)),
 }
 
 /** The codec of an Avro header. Throws UnsupportedManifestError for others than null, deflate, snappy, zstandard. */

@@ -6,7 +6,6 @@
 import { CorruptManifestError, UnsupportedManifestError } from '../errors.ts'
 import { ByteSource } from './byte-source.ts'
 import { codecNamed, maxBlockBytes } from './codecs.ts'
-import { type AvroType, parseAvroSchema } from './schema.ts'
 
 const magic = Buffer.from('Obj\x01')
 const parquetMagic = Buffer.from('PAR1')
@@ -14,8 +13,8 @@ const parquetMagic = Buffer.from('PAR1')
 const maxHeaderBytes = 64 * 1024 * 1024
 
 export interface AvroContainer {
-  readonly schema: AvroType
-  readonly metadata: ReadonlyMap<string, Buffer>
+  /** The schema of the records, as JSON. */
+  readonly schema: string
   /** The blocks in order: number of records, and their bytes, decompressed. */
   blocks(): AsyncGenerator<AvroBlock>
   /** Lets go of the source, read to its end or not. */
@@ -52,8 +51,7 @@ async function readHeader(source: ByteSource): Promise<AvroContainer> {
   if (!schema) throw new CorruptManifestError('The Avro header holds no schema')
   const codec = codecNamed(metadata.get('avro.codec')?.toString() ?? 'null')
   return {
-    schema: parseAvroSchema(schema.toString()),
-    metadata,
+    schema: schema.toString(),
     async *blocks() {
       while (!(await source.atEnd())) {
         const count = await source.long()

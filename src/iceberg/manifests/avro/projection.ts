@@ -3,6 +3,7 @@
  * everything else. They are generated as JavaScript, because a purge of ten million files spends its time here; the
  * code is made of numbers and of the words in this file only, never of what stands in the schema.
  */
+import { isUtf8 } from 'node:buffer'
 import { CorruptManifestError, UnsupportedManifestError } from '../errors.ts'
 import { type AvroField, type AvroType, minimumSize } from './schema.ts'
 
@@ -29,30 +30,40 @@ export interface RecordSlot {
 /** Value of a slot: number, string or boolean; undefined when it is null or the writer has no such field. */
 export type SlotValue = number | string | boolean | undefined
 
-/** Decodes `count` records of a block into `emit`: one value for each value slot, in their order. Throws CorruptManifestError when they do not fill it exactly. */
-export type BlockDecoder = (block: Buffer, count: number, emit: (...values: SlotValue[]) => void) => void
+/**
+ * Decodes the next `count` records of a block, from the byte at `start`, and adds them to `records`. The byte after
+ * them. Throws CorruptManifestError when they reach beyond the block.
+ */
+export type RecordDecoder<T> = (block: Buffer, start: number, count: number, records: T[]) => number
 
-/** Makes a decoder. Throws UnsupportedManifestError when a field has a type that it cannot have. */
-export function compileDecoder(schema: AvroType, slots: readonly Slot[]): BlockDecoder {
+/**
+ * Makes a decoder whose records are what `make` makes of the values of all value slots, in their order. Throws
+ * UnsupportedManifestError when a field has a type that it cannot have.
+ */
+export function compileDecoder<T>(
+  schema: AvroType,
+  slots: readonly Slot[],
+  make: (...values: SlotValue[]) => T,
+): RecordDecoder<T> {
   if (schema.kind !== 'record') throw new UnsupportedManifestError('The Avro file does not hold records')
   const generator = new Generator(slots, !hasFieldIds(schema))
   const body = generator.readRecord(schema.fields, slots)
   const names = [...generator.targets.values()]
   const source = `
     const end = b.length
-    let p = 0
     for (let r = 0; r < count; r++) {
       let ${names.map((name) => `${name} = undefined`).join(', ')};
       ${body}
       if (p > end) throw cut()
-      emit(${names.join(', ')})
+      records.push(make(${names.join(', ')}))
     }
-    if (p !== end) throw left(end - p)
+    return p
   `
-  const decode = new Function('b', 'count', 'emit', 'cut', 'left', 'bad', 'wide', 'number', source) as (
-    ...args: unknown[]
-  ) => void
-  return (block, count, emit) => decode(block, count, emit, cut, left, bad, wide, { value: 0 })
+  const parameters = ['b', 'p', 'count', 'records', 'make', 'cut', 'bad', 'wide', 'checkText', 'number']
+  const decode = new Function(...parameters, source) as (...args: unknown[]) => number
+  const number = { value: 0 }
+  return (block, start, count, records) =>
+    decode(block, start, count, records, make, cut, bad, wide, checkText, number)
 }
 
 function hasFieldIds(type: AvroType): boolean {
@@ -69,11 +80,13 @@ function hasFieldIds(type: AvroType): boolean {
 function cut(): CorruptManifestError {
   return new CorruptManifestError('A record reaches beyond the end of its block')
 }
-function left(bytes: number): CorruptManifestError {
-  return new CorruptManifestError(`A block holds ${bytes} bytes more than its records`)
-}
 function bad(what: string): CorruptManifestError {
   return new CorruptManifestError(`A block holds ${what}`)
+}
+
+/** A path read with replacement characters would be another path, whose absence would pass for success. */
+function checkText(bytes: Buffer, start: number, end: number): void {
+  if (!isUtf8(bytes.subarray(start, end))) throw bad('text that is not UTF-8')
 }
 
 /** Factor of the byte after the tenth: a varint of 64 bits has none. */
@@ -143,7 +156,8 @@ class Generator {
     const length = this.#variable()
     return `let ${length}; ${this.#number(length)}
       if (${length} < 0 || p + ${length} > end) throw cut()
-      ${target} = b.utf8Slice(p, p += ${length})`
+      ${target} = b.utf8Slice(p, p += ${length})
+      if (${target}.includes('\\ufffd')) checkText(b, p - ${length}, p)`
   }
 
   #union(branches: readonly AvroType[], code: (branch: AvroType) => string): string {

@@ -22,7 +22,7 @@ export interface AvroField {
 /** Nested types, at most. */
 const maxDepth = 64
 /** Types in all, at most: a name may stand for a large type, again and again. */
-const maxTypes = 20_000
+const maxTypes = 5_000
 
 const primitives = new Set(['null', 'boolean', 'int', 'long', 'float', 'double', 'bytes', 'string'])
 
