@@ -57,6 +57,11 @@ export interface ReadOptions {
 
 export interface DeleteOptions {
   signal?: AbortSignal
+  /**
+   * Called whenever the store asks for fewer requests (SlowDown, 503, 429) or a request times out, before it is tried
+   * again. `retryAfter` in milliseconds, where the store says so.
+   */
+  onThrottle?: (retryAfter: number | undefined) => void
 }
 
 export interface FileInfo {
