@@ -31,6 +31,7 @@ function buildProgram(): Command {
       'Serves the Iceberg REST API. Without a configuration: a SQLite database and a warehouse named "default" in ./moulin-data, on http://127.0.0.1:8181.',
     )
     .option('--host <address>', 'address to listen on, instead of server.host')
+    .option('--no-workers', 'leave the purges to other servers, or to moulin worker')
     .option('-p, --port <number>', 'port to listen on, instead of server.port; 0 for any free one', parsePort)
     .addHelpText(
       'after',
@@ -43,6 +44,22 @@ Examples:
 SIGINT or SIGTERM finishes the requests under way, then stops; a second one stops at once.`,
     )
     .action(async (options) => (await import('./serve.ts')).serve(options))
+
+  withConfigOptions(program.command('worker'))
+    .summary('work on purges, without serving')
+    .description(
+      'Erases the files of tables that were dropped with purge, as `serve` does beside its requests, in a process of its own: on as many machines as wanted, with the same configuration as the servers. Purges are claimed from the database, so nothing else connects them.',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  moulin worker --config moulin.yaml              one more hand
+  moulin serve --no-workers --config moulin.yaml  a server that only serves
+
+SIGINT or SIGTERM finishes the batches in flight and hands the purges back; a second one stops at once.`,
+    )
+    .action(async (options) => (await import('./worker.ts')).work(options))
 
   program
     .command('demo')
@@ -86,12 +103,37 @@ SIGINT or SIGTERM finishes the requests under way, then stops; a second one stop
   purgeCommand('show <id>', 'everything about one purge, with the paths that could not be erased').action(
     async (id, options) => (await import('./purges.ts')).showPurge(id, options),
   )
-  purgeCommand('retry <id>', 'try a failed purge again').action(async (id, options) =>
-    (await import('./purges.ts')).retryPurge(id, options),
-  )
+  purgeCommand('retry <id>', 'try a failed purge again')
+    .option(
+      '--by-location',
+      'its metadata or manifests cannot be read any more: erase all that lies at the locations that the catalog assigned to it',
+      false,
+    )
+    .action(async (id, options) => (await import('./purges.ts')).retryPurge(id, options))
   purgeCommand('watch <id>', 'follow a purge to its end; exit code 1 unless it succeeds').action(
     async (id, options) => (await import('./purges.ts')).watchPurge(id, options),
   )
+
+  const certificates = program
+    .command('certificates')
+    .summary('take out the accounts of finished purges, and check them')
+  certificates
+    .command('export')
+    .summary('print the certificates of a warehouse, one a line')
+    .description('Prints the certificates of a warehouse with their hashes, one a line (NDJSON).')
+    .requiredOption('--warehouse <name>', 'whose certificates')
+    .option('--after <sequence>', 'only those after this one', '0')
+    .option('--url <url>', 'the server', process.env.MOULIN_URL ?? 'http://127.0.0.1:8181')
+    .option('--verbose', 'show stacks of errors')
+    .action(async (options) => (await import('./certificates.ts')).exportCertificates(options))
+  certificates
+    .command('verify <file>')
+    .summary('check an export: nothing changed, nothing missing')
+    .description(
+      'Checks an export (- for standard input) without any server: each certificate has its hash, and names the one before it. Exit code 1 when one was changed or is missing.',
+    )
+    .option('--verbose', 'show stacks of errors')
+    .action(async (file) => (await import('./certificates.ts')).verifyExport(file))
 
   const config = program.command('config').summary('show the configuration, or its JSON Schema')
   withConfigOptions(config.command('show'))

@@ -1,13 +1,9 @@
 /** `moulin purges …`: what a running server says of its purges, over the management API. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type OutcomeCounts, outcomes, type Stage, stages } from '../purge/purger.ts'
-import { CommandError } from './failure.ts'
+import { askServer, type ManagementOptions } from './management.ts'
+import { ErasureRate, progressLine } from './purge-progress.ts'
 import { formatCount, type Style, styleFor } from './style.ts'
-
-export interface PurgesOptions {
-  /** The server: `http://127.0.0.1:8181`. */
-  readonly url: string
-}
 
 /** A purge as the management API shows it. */
 interface PurgeBody {
@@ -23,14 +19,17 @@ interface PurgeBody {
   readonly 'finished-at'?: number
   readonly attempts: number
   readonly counts: OutcomeCounts
+  readonly bytes: OutcomeCounts
+  readonly 'expected-files'?: number
+  readonly 'next-attempt-at'?: number
   readonly 'hold-reason'?: string
   readonly 'last-error'?: string
   readonly failures?: readonly { readonly path: string; readonly code: string; readonly message: string }[]
 }
 
 /** The latest purges, a line each. */
-export async function listPurges(options: PurgesOptions): Promise<void> {
-  const { purges } = (await ask(options, 'GET', '')) as { purges: readonly PurgeBody[] }
+export async function listPurges(options: ManagementOptions): Promise<void> {
+  const { purges } = (await askServer(options, 'GET', 'purges')) as { purges: readonly PurgeBody[] }
   const style = styleFor(process.stdout)
   if (purges.length === 0) console.log('No table or view was dropped with purge yet.')
   for (const purge of purges) {
@@ -42,22 +41,27 @@ export async function listPurges(options: PurgesOptions): Promise<void> {
 }
 
 /** Everything about one purge. */
-export async function showPurge(id: string, options: PurgesOptions): Promise<void> {
-  print((await ask(options, 'GET', `/${encodeURIComponent(id)}`)) as PurgeBody)
+export async function showPurge(id: string, options: ManagementOptions): Promise<void> {
+  print((await askServer(options, 'GET', purgePath(id))) as PurgeBody)
 }
 
 /** Has a failed purge tried again. */
-export async function retryPurge(id: string, options: PurgesOptions): Promise<void> {
-  await ask(options, 'POST', `/${encodeURIComponent(id)}/retry`)
+export async function retryPurge(
+  id: string,
+  options: ManagementOptions & { readonly byLocation: boolean },
+): Promise<void> {
+  await askServer(options, 'POST', `${purgePath(id)}/retry`, { 'by-location': options.byLocation })
   console.log(`Purge ${id} will be tried again: moulin purges watch ${id}`)
 }
 
-/** Shows the counters until the purge has ended; exit code 1 unless it has succeeded. */
-export async function watchPurge(id: string, options: PurgesOptions): Promise<void> {
+/** Shows how far a purge has come until it has ended; exit code 1 unless it has succeeded. */
+export async function watchPurge(id: string, options: ManagementOptions): Promise<void> {
   const style = styleFor(process.stderr)
+  const rate = new ErasureRate()
   for (;;) {
-    const purge = (await ask(options, 'GET', `/${encodeURIComponent(id)}`)) as PurgeBody
-    const line = `${stateText(purge, style)}  ${countsText(purge.counts)}`
+    const purge = (await askServer(options, 'GET', purgePath(id))) as PurgeBody
+    const done = rate.note(purge.counts, performance.now())
+    const line = `${stateText(purge, style)} ${progressLine(done, purge['expected-files'])}`
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${line}`)
     if (['succeeded', 'failed', 'held', 'cancelled'].includes(purge.state)) {
       if (process.stderr.isTTY) process.stderr.write('\n')
@@ -67,21 +71,6 @@ export async function watchPurge(id: string, options: PurgesOptions): Promise<vo
     }
     await sleep(500)
   }
-}
-
-async function ask({ url }: PurgesOptions, method: string, path: string): Promise<unknown> {
-  const target = `${url.replace(/\/+$/, '')}/management/v1/purges${path}`
-  let answer: Response
-  try {
-    answer = await fetch(target, { method })
-  } catch (error) {
-    throw new CommandError(`No server answers at ${url}. Start one (moulin serve), or name it with --url.`, {
-      cause: error,
-    })
-  }
-  const body = (await answer.json()) as { error?: { message: string } }
-  if (!answer.ok) throw new CommandError(body.error?.message ?? `The server answered ${answer.status}.`)
-  return body
 }
 
 function print(purge: PurgeBody): void {
@@ -96,6 +85,7 @@ function print(purge: PurgeBody): void {
     ['requested', `${time(purge['requested-at'])} by ${purge.principal}`],
     ['finished', time(purge['finished-at'])],
     ['attempts', String(purge.attempts)],
+    ['next', time(purge['next-attempt-at'])],
     ['held', purge['hold-reason']],
     ['error', purge['last-error']],
   ]
@@ -106,6 +96,10 @@ function print(purge: PurgeBody): void {
   }
   for (const { path, code, message } of purge.failures ?? [])
     console.log(`${style.red('✗')} ${path}: ${code}: ${message}`)
+}
+
+function purgePath(id: string): string {
+  return `purges/${encodeURIComponent(id)}`
 }
 
 function stageText(counts: OutcomeCounts, stage: Stage): string {

@@ -13,6 +13,8 @@ import { version } from './version.ts'
 interface ServeOptions extends ConfigOptions {
   readonly host?: string
   readonly port?: number
+  /** False with `--no-workers`. */
+  readonly workers: boolean
 }
 
 /**
@@ -23,7 +25,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const config = await configOf(options)
   const style = styleFor(process.stderr)
   if (!isLoopback(config.server.host)) console.error(insecureWarning(config, style))
-  const moulin = await start(config)
+  const moulin = await start(config, options.workers)
   console.error(welcome(config, moulin, options, style))
   stopOnSignals(async (signal) => {
     console.error(style.dim(`${signal}: finishing the requests under way …`))
@@ -31,9 +33,9 @@ export async function serve(options: ServeOptions): Promise<void> {
   })
 }
 
-async function start(config: Config): Promise<Moulin> {
+async function start(config: Config, workers: boolean): Promise<Moulin> {
   try {
-    return await startMoulin(config)
+    return await startMoulin(config, { workers })
   } catch (error) {
     const explanation = explain(error as NodeJS.ErrnoException, config.server)
     throw explanation === undefined ? error : new CommandError(explanation, { cause: error })
@@ -78,6 +80,7 @@ function welcome(config: Config, moulin: Moulin, options: ServeOptions, style: S
         `  ${index === 0 ? 'warehouse ' : '          '} ${name.padEnd(width)}  ${location}  ${style.dim(`purge: ${purge.purger}`)}`,
     ),
     ...(file === undefined ? [] : [`  configured ${file}`]),
+    ...(options.workers ? [] : ['  workers    none here: moulin worker has to run somewhere']),
     '',
     ...connectionLines(moulin.url, warehouses[0]![0], warehouses[0]![1], style),
     '',

@@ -15,12 +15,10 @@ export interface EngineConfig {
   readonly workers: number
   /** @default 5000 */
   readonly pollInterval: number
-  /** @default 300000 */
-  readonly leaseTimeout: number
-  /** @default 30000 */
-  readonly backoffBase: number
-  /** @default 3600000 */
-  readonly backoffMax: number
+  /** Purges that one transaction claims. @default 16 */
+  readonly claimBatch: number
+  /** Files a second that this process deletes, over all warehouses. @default no limit */
+  readonly filesPerSecond: number | undefined
 }
 
 export interface ServerConfig {
@@ -60,13 +58,32 @@ export interface CatalogConfig {
   readonly type: 'sql'
 }
 
+/** What happens to the files of a warehouse's dropped tables. Times are milliseconds. */
 export interface PurgeConfig {
-  /** Alias or module specifier of the purger. @default "synchronous" */
+  /** Alias or module specifier of the purger. @default "sql-async" */
   readonly purger: string
   /** Handed to the purger's factory. @default {} */
   readonly options: Readonly<Record<string, unknown>>
   /** Whether a dropped view's metadata files are erased. @default false */
   readonly views: boolean
+  /** Batches of one purge in flight. @default 8 */
+  readonly deleteConcurrency: number
+  /** @default 300000 */
+  readonly leaseTimeout: number
+  /** Attempts in a row that erase nothing. @default 5 */
+  readonly maxAttempts: number
+  /** @default 30000 */
+  readonly backoffBase: number
+  /** @default 3600000 */
+  readonly backoffMax: number
+  /** For which ended purges stay in the ledger. @default 604800000 */
+  readonly completedRetention: number
+  /** In which a drop can be undone. @default 0 */
+  readonly retention: number
+  /** What is erased beyond the reach. @default "owned" */
+  readonly sweep: 'owned' | 'all' | 'report'
+  /** Files of this warehouse that a process deletes in a second. @default no limit */
+  readonly filesPerSecond: number | undefined
 }
 
 export interface LoggingConfig {

@@ -91,6 +91,47 @@ const purgedViews = {
   description: 'Whether dropping a view erases its metadata files. Iceberg clients cannot ask for it.',
 } as const
 
+/** Keys of a purge that each warehouse may set for itself, with the defaults that hold otherwise. */
+const terms = {
+  deleteConcurrency: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 256,
+    description:
+      'Batches of one purge in flight, at most. The store is asked for fewer when it says that it is too much.',
+  },
+  leaseTimeout: {
+    ...duration,
+    description:
+      'After this time without a sign of life, another server takes up a purge. Signs are given every third of it, and at least every second.',
+  },
+  maxAttempts: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 1000,
+    description: 'Attempts in a row that erase nothing before a purge is failed.',
+  },
+  backoffBase: {
+    ...duration,
+    description: 'Wait before the second attempt, at most; doubles with every further one.',
+  },
+  backoffMax: { ...duration, description: 'Longest wait between two attempts.' },
+  completedRetention: {
+    ...duration,
+    description:
+      'How long purges that have succeeded, or were cancelled, stay in the ledger. Failed ones stay until they are dealt with, certificates for ever.',
+  },
+  retention: {
+    ...duration,
+    description: 'How long a drop with purge can be undone before anything is erased. `0s`: not at all.',
+  },
+  sweep: {
+    enum: ['owned', 'all', 'report'],
+    description:
+      "What is erased of the files that lie at a purged table's location and that it does not name: `owned`, those at locations that the catalog assigned; `all`, at those that a user chose, too; `report`, none. What is left is in the certificate.",
+  },
+} as const
+
 const localStorage = {
   type: 'object',
   description: 'Folders of this machine, or mounted on it.',
@@ -185,7 +226,17 @@ const warehouse = {
     purge: {
       type: 'object',
       additionalProperties: false,
-      properties: { purger, options: purgerOptions, views: purgedViews },
+      properties: {
+        purger,
+        options: purgerOptions,
+        views: purgedViews,
+        ...terms,
+        filesPerSecond: {
+          type: 'integer',
+          minimum: 1,
+          description: 'Files of this warehouse that a server deletes in a second, at most.',
+        },
+      },
       description: 'What differs from the section `purge`, which holds for all warehouses.',
     },
   },
@@ -273,7 +324,7 @@ export const definition = {
       description:
         'What happens to the files of dropped tables, in every warehouse that does not say otherwise.',
       properties: {
-        purger: { ...purger, default: 'synchronous' },
+        purger: { ...purger, default: 'sql-async' },
         options: { ...purgerOptions, default: {} },
         views: { ...purgedViews, default: false },
         workers: {
@@ -288,18 +339,27 @@ export const definition = {
           default: '5s',
           description: 'How often this server looks for purges that are due, beside those it is told of.',
         },
-        leaseTimeout: {
-          ...duration,
-          default: '5m',
+        claimBatch: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 1000,
+          default: 16,
+          description: 'Purges that one transaction claims, at most; never more than there are idle workers.',
+        },
+        deleteConcurrency: { ...terms.deleteConcurrency, default: 8 },
+        leaseTimeout: { ...terms.leaseTimeout, default: '5m' },
+        maxAttempts: { ...terms.maxAttempts, default: 5 },
+        backoffBase: { ...terms.backoffBase, default: '30s' },
+        backoffMax: { ...terms.backoffMax, default: '1h' },
+        completedRetention: { ...terms.completedRetention, default: '7d' },
+        retention: { ...terms.retention, default: '0s' },
+        sweep: { ...terms.sweep, default: 'owned' },
+        filesPerSecond: {
+          type: 'integer',
+          minimum: 1,
           description:
-            'After this time without a sign of life, another server takes up a purge. Signs are given every third of it, and at least every second.',
+            'Files that a server deletes in a second, at most, over all warehouses. Each warehouse can have a limit of its own besides.',
         },
-        backoffBase: {
-          ...duration,
-          default: '30s',
-          description: 'Wait before the second attempt, at most; doubles with every further one.',
-        },
-        backoffMax: { ...duration, default: '1h', description: 'Longest wait between two attempts.' },
       },
     },
     logging: {

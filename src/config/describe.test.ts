@@ -24,7 +24,7 @@ describe('a configuration that is shown', () => {
       w: {
         location: 's3://b/x',
         storage: { secretAccessKey: '(hidden)', region: 'us-east-1' },
-        purge: { purger: 'synchronous', options: { token: '(hidden)' } },
+        purge: { purger: 'sql-async', options: { token: '(hidden)' } },
       },
     })
   })

@@ -44,16 +44,22 @@ describe('without a file', () => {
           location: 'file:///srv/moulin-data/warehouse',
           storage: { type: 'local', allowedLocations: [] },
           catalog: { type: 'sql' },
-          purge: { purger: 'synchronous', options: {}, views: false },
+          purge: {
+            purger: 'sql-async',
+            options: {},
+            views: false,
+            deleteConcurrency: 8,
+            leaseTimeout: 300_000,
+            maxAttempts: 5,
+            backoffBase: 30_000,
+            backoffMax: 3_600_000,
+            completedRetention: 604_800_000,
+            retention: 0,
+            sweep: 'owned',
+          },
         },
       },
-      purge: {
-        workers: 4,
-        pollInterval: 5_000,
-        leaseTimeout: 300_000,
-        backoffBase: 30_000,
-        backoffMax: 3_600_000,
-      },
+      purge: { workers: 4, pollInterval: 5_000, claimBatch: 16 },
       logging: { level: 'info' },
     })
   })
@@ -157,12 +163,18 @@ describe('purge', () => {
       warehouses:
         same: {location: a}
         own: {location: b, purge: {purger: synchronous}}
-        tuned: {location: c, purge: {options: {queue: r}, views: false}}
+        tuned: {location: c, purge: {options: {queue: r}, views: false, retention: 2d, sweep: report}}
     `)
-    expect(Object.values(config.warehouses).map(({ purge }) => purge)).toEqual([
-      { purger: '@acme/batch', options: { queue: 'q' }, views: true },
+    expect(Object.values(config.warehouses).map(({ purge }) => purge)).toMatchObject([
+      { purger: '@acme/batch', options: { queue: 'q' }, views: true, retention: 0, sweep: 'owned' },
       { purger: 'synchronous', options: {}, views: true },
-      { purger: '@acme/batch', options: { queue: 'r' }, views: false },
+      {
+        purger: '@acme/batch',
+        options: { queue: 'r' },
+        views: false,
+        retention: 172_800_000,
+        sweep: 'report',
+      },
     ])
   })
 })

@@ -14,7 +14,20 @@ const defaultWarehouse: CheckedWarehouse = {
   location: 'moulin-data/warehouse',
   storage: undefined,
   catalog: { type: 'sql' },
-  purge: { purger: undefined, options: undefined, views: undefined },
+  purge: {
+    purger: undefined,
+    options: undefined,
+    views: undefined,
+    deleteConcurrency: undefined,
+    leaseTimeout: undefined,
+    maxAttempts: undefined,
+    backoffBase: undefined,
+    backoffMax: undefined,
+    completedRetention: undefined,
+    retention: undefined,
+    sweep: undefined,
+    filesPerSecond: undefined,
+  },
 }
 
 /**
@@ -79,8 +92,8 @@ function resolveWarehouse(
   }
 }
 
-function engineOf({ workers, pollInterval, leaseTimeout, backoffBase, backoffMax }: CheckedConfig['purge']) {
-  return { workers, pollInterval, leaseTimeout, backoffBase, backoffMax }
+function engineOf({ workers, pollInterval, claimBatch, filesPerSecond }: CheckedConfig['purge']) {
+  return { workers, pollInterval, claimBatch, filesPerSecond }
 }
 
 /** Options belong to a purger: a warehouse that names another one does not inherit them. */
@@ -94,6 +107,16 @@ function inheritPurge(
     purger: resolvePurger(own.purger ?? common.purger, folder),
     options: own.options ?? (isOther ? {} : common.options),
     views: own.views ?? common.views,
+    deleteConcurrency: own.deleteConcurrency ?? common.deleteConcurrency,
+    leaseTimeout: own.leaseTimeout ?? common.leaseTimeout,
+    maxAttempts: own.maxAttempts ?? common.maxAttempts,
+    backoffBase: own.backoffBase ?? common.backoffBase,
+    backoffMax: own.backoffMax ?? common.backoffMax,
+    completedRetention: own.completedRetention ?? common.completedRetention,
+    retention: own.retention ?? common.retention,
+    sweep: own.sweep ?? common.sweep,
+    // The common limit is one over all warehouses: it is not each one's.
+    filesPerSecond: own.filesPerSecond,
   }
 }
 

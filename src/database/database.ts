@@ -20,6 +20,11 @@ export interface Database {
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
   /** Now by the database's clock, milliseconds since the epoch. */
   now(executor: Executor): Promise<number>
+  /**
+   * Calls `heard` whenever another server announces that a purge may be due (`announce.ts`), and after a connection was
+   * lost. Gives what ends it. SQLite has no announcements: there the poll finds it.
+   */
+  listen(heard: () => void): Promise<() => Promise<void>>
   /** Throws when the database does not answer. */
   ping(): Promise<void>
   /** Open, idle and waiting connections. */

@@ -17,6 +17,7 @@ export const errorStatus = {
   NoSuchTableException: 404,
   NoSuchViewException: 404,
   NoSuchPurgeException: 404,
+  NoSuchCertificateException: 404,
   NoSuchRouteException: 404,
   /** The entry exists, the metadata file it names does not. */
   NotFoundException: 404,

@@ -1,14 +1,33 @@
 /**
  * The engine works on purges for which nobody waits: claims those that are due, a few at a time, and sees to it that
  * each ends. Any number of servers may run one over the same ledger. Warehouses take turns, so that one tenant's ten
- * thousand purges do not stand before another's first.
+ * thousand purges do not stand before another's first; and a purge that has worked for a while lets those that wait go
+ * before it, so that a small one does not stand behind a huge one.
  */
 import { type Backoff, defaultBackoff } from './backoff.ts'
-import type { Lease } from './claims.ts'
-import { defaultLeaseTime, type PurgeRunner, runAttempt } from './run-purge.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { Lease } from './ledger/claims.ts'
+import { LeaseLostError } from './ledger/leased.ts'
+import type { Turn } from './ledger/ledger.ts'
+import {
+  defaultLeaseTime,
+  type PurgeRunner,
+  type PurgeWarehouse,
+  runAttempt,
+  YieldError,
+} from './run-attempt.ts'
 
-/** What a warehouse brings to its purges. */
-export type EngineWarehouse = Pick<PurgeRunner, 'purger' | 'io' | 'observer'>
+/** Milliseconds that a purge works before it lets others go first. */
+const timeSlice = 10_000
+/** Milliseconds between two looks for purges whose time in the ledger is over. */
+const pruneInterval = 600_000
+
+export interface EngineWarehouse extends PurgeWarehouse {
+  /** Milliseconds for which ended purges stay in the ledger. @default 604800000, a week */
+  readonly completedRetention?: number
+  /** @default 30 s to 1 h */
+  readonly backoff?: Backoff
+}
 
 export interface EngineOptions extends Pick<PurgeRunner, 'database' | 'ledger' | 'logger' | 'owner'> {
   /** By name; only these warehouses' purges are claimed. */
@@ -17,93 +36,156 @@ export interface EngineOptions extends Pick<PurgeRunner, 'database' | 'ledger' |
   readonly workers?: number
   /** Milliseconds between two looks for purges that nobody has told of; jittered. @default 5000 */
   readonly pollInterval?: number
-  /** Milliseconds. @default 300000 */
-  readonly leaseTime?: number
-  /** @default 30 s to 1 h */
-  readonly backoff?: Backoff
+  /** Purges that one transaction claims, at most. @default 16 */
+  readonly claimBatch?: number
+  /** @default the system's */
+  readonly clock?: Clock
+}
+
+/** An attempt that is under way. */
+interface Working {
+  readonly began: number
+  readonly yielding: AbortController
+  readonly done: Promise<void>
 }
 
 export class PurgeEngine {
   readonly #options: EngineOptions
+  readonly #clock: Clock
   readonly #stopping = new AbortController()
-  readonly #working = new Set<Promise<void>>()
+  readonly #working = new Set<Working>()
   /** Warehouses in the order of their turns. */
-  #turns: string[]
-  #timer: NodeJS.Timeout | undefined
-  #filling: Promise<void> | undefined
-  #again = false
+  #turns: Turn[]
+  #loop: Promise<void> | undefined
+  #woken = Promise.withResolvers<void>()
+  #unlisten: (() => Promise<void>) | undefined
 
   constructor(options: EngineOptions) {
     this.#options = options
-    this.#turns = [...options.warehouses.keys()]
+    this.#clock = options.clock ?? systemClock
+    this.#turns = Array.from(options.warehouses, ([warehouse, { leaseTime = defaultLeaseTime }]) => ({
+      warehouse,
+      leaseTime,
+    }))
   }
 
-  start(): void {
-    this.notify()
+  /** Begins to work. Hears of other servers' purges where the database can tell. */
+  async start(): Promise<void> {
+    if (this.#turns.length === 0) return
+    this.#unlisten = await this.#options.database.listen(() => this.notify())
+    this.#loop = this.#run()
   }
 
   /** There may be a purge that is due: looks now instead of at the next poll. */
   notify(): void {
-    if (this.#stopping.signal.aborted || this.#turns.length === 0) return
-    this.#again = true
-    this.#filling ??= this.#fill().finally(() => {
-      this.#filling = undefined
-    })
+    this.#woken.resolve()
   }
 
   /** Stops before the next batch of every purge, and hands the leases back without costing an attempt. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('The server stops.'))
-    clearTimeout(this.#timer)
-    await this.#filling
-    await Promise.all(this.#working)
+    this.notify()
+    await this.#unlisten?.()
+    await this.#loop
+    await Promise.all(Array.from(this.#working, ({ done }) => done))
   }
 
-  async #fill(): Promise<void> {
-    clearTimeout(this.#timer)
-    while (this.#again && !this.#stopping.signal.aborted) {
-      this.#again = false
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping
+    let pruneAt = this.#clock.now() + Math.random() * pruneInterval
+    while (!signal.aborted) {
+      this.#woken = Promise.withResolvers()
       try {
-        await this.#claimAll()
+        await this.#claim()
+        if (this.#clock.now() >= pruneAt) {
+          pruneAt = this.#clock.now() + pruneInterval * (0.5 + Math.random())
+          await this.#prune()
+        }
       } catch (error) {
         this.#options.logger.warn({ err: error }, 'purges not claimed: the database does not answer')
       }
+      await this.#rest()
     }
-    if (this.#stopping.signal.aborted) return
-    const interval = this.#options.pollInterval ?? 5_000
-    this.#timer = setTimeout(() => this.notify(), interval * (0.75 + Math.random() / 2)).unref()
   }
 
-  /** Claims one purge of each warehouse in turn until all workers are busy or nothing is due. */
-  async #claimAll(): Promise<void> {
-    const { ledger, owner, leaseTime = defaultLeaseTime, workers = 4 } = this.#options
-    let idle = 0
-    while (this.#working.size < workers && idle < this.#turns.length) {
-      if (this.#stopping.signal.aborted) return
-      const warehouse = this.#turns.shift()!
-      this.#turns.push(warehouse)
-      const claimed = await ledger.claimNext(warehouse, owner, leaseTime)
-      idle = claimed === undefined ? idle + 1 : 0
-      if (typeof claimed === 'object') this.#work(claimed)
+  /** Until the next poll, or until something has happened. */
+  async #rest(): Promise<void> {
+    const { pollInterval = 5_000 } = this.#options
+    const over = new AbortController()
+    const signal = AbortSignal.any([over.signal, this.#stopping.signal])
+    const poll = this.#clock.sleep(pollInterval * (0.75 + Math.random() / 2), signal).catch(() => undefined)
+    await Promise.race([poll, this.#woken.promise])
+    over.abort()
+  }
+
+  /** Claims purges until all workers are busy or nothing is due. */
+  async #claim(): Promise<void> {
+    const { ledger, owner, workers = 4, claimBatch = 16 } = this.#options
+    while (!this.#stopping.signal.aborted) {
+      const free = Math.min(workers - this.#working.size, claimBatch)
+      if (free <= 0) return await this.#makeRoom()
+      const { leases, settled } = await ledger.claimDue(this.#turns, owner, free)
+      for (const lease of leases) this.#work(lease)
+      this.#rotate(leases.at(-1))
+      if (leases.length === 0 && settled === 0) return
+    }
+  }
+
+  /** The next claim begins with the warehouse after the one that was served last. */
+  #rotate(last: Lease | undefined): void {
+    const at = this.#turns.findIndex(({ warehouse }) => warehouse === last?.purge.warehouse)
+    if (at !== -1) this.#turns = [...this.#turns.slice(at + 1), ...this.#turns.slice(0, at + 1)]
+  }
+
+  /** Where others wait, has the purge that has worked for longest go behind them. */
+  async #makeRoom(): Promise<void> {
+    const [oldest] = [...this.#working].toSorted((a, b) => a.began - b.began)
+    if (!oldest || oldest.yielding.signal.aborted || this.#clock.now() - oldest.began < timeSlice) return
+    if (await this.#options.ledger.isAnyDue(this.#options.warehouses.keys())) {
+      oldest.yielding.abort(new YieldError('Other purges wait.'))
     }
   }
 
   #work(lease: Lease): void {
-    const { warehouses, backoff = defaultBackoff, ...options } = this.#options
+    const { warehouses, database, ledger, logger, owner } = this.#options
     const warehouse = warehouses.get(lease.purge.warehouse)!
-    const attempt = runAttempt(lease, { ...options, ...warehouse, backoff, signal: this.#stopping.signal })
-    const done: Promise<void> = attempt
-      .then(
-        () => undefined,
+    const yielding = new AbortController()
+    const attempt = runAttempt(lease, {
+      backoff: defaultBackoff,
+      ...warehouse,
+      database,
+      ledger,
+      logger,
+      owner,
+      clock: this.#clock,
+      signal: AbortSignal.any([this.#stopping.signal, yielding.signal]),
+    })
+    const working: Working = {
+      began: this.#clock.now(),
+      yielding,
+      done: attempt.then(
+        () => this.#leave(working),
         (error: unknown) => {
+          if (error instanceof LeaseLostError) logger.info({ purge: lease.purge.id }, error.message)
           // The lease runs out, and the purge is taken up again by whoever comes first.
-          options.logger.warn({ err: error, purge: lease.purge.id }, 'attempt at a purge left without an end')
+          else logger.warn({ err: error, purge: lease.purge.id }, 'attempt at a purge left without an end')
+          this.#leave(working)
         },
-      )
-      .finally(() => {
-        this.#working.delete(done)
-        this.notify()
-      })
-    this.#working.add(done)
+      ),
+    }
+    this.#working.add(working)
+  }
+
+  #leave(working: Working): void {
+    this.#working.delete(working)
+    this.notify()
+  }
+
+  async #prune(): Promise<void> {
+    const { ledger, warehouses, logger } = this.#options
+    for (const [warehouse, { completedRetention = 604_800_000 }] of warehouses) {
+      const pruned = await ledger.prune(warehouse, completedRetention)
+      if (pruned > 0) logger.info({ warehouse, pruned }, 'ended purges removed from the ledger')
+    }
   }
 }

@@ -1,58 +1,59 @@
 /**
  * Erases the reach of a dropped table or view, leaves before parents, the root last. At every moment what is left can
- * be enumerated from what is left, so that an attempt that was cut off is simply begun again: the stage that had begun
- * tells which parents may be missing already.
+ * be enumerated from what is left, so that an attempt that was cut off is simply begun again: the checkpoint tells which
+ * parents may be missing already, and where to go on.
  */
 import type { ManifestFile } from '../iceberg/manifests/manifest-list.ts'
-import { mapBounded } from '../storage/concurrency.ts'
 import { joinLocation } from '../storage/location.ts'
-import { StageEraser } from './eraser.ts'
-import { type Purge, type PurgeRun, type Stage, stages } from './purger.ts'
-import { readManifestLists, readPaths, readRoot } from './reach.ts'
-
-/** Manifests read at a time, each feeding deletions. */
-const manifestsInFlight = 4
+import { atStage, type Checkpoint, checkpointOf, isPast } from './checkpoint.ts'
+import type { DoomedFile } from './deletion/batch.ts'
+import { eraseFiles, type Portion } from './deletion/erase-files.ts'
+import type { Purge, PurgeResult, PurgeRun, Stage } from './purger.ts'
+import { readManifestLists, readRoot, type TableReach } from './reach.ts'
+import { scanManifests } from './scan.ts'
 
 /**
  * Throws PermanentPurgeError, RetryablePurgeError, the storage's errors, or the reason of `run.signal`. Nothing is
  * erased whose parents are not all there: on any error the rest can still be found.
  */
-export async function eraseReach(purge: Purge, run: PurgeRun): Promise<void> {
+export async function eraseReach(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
   if (purge.kind === 'view') await eraseView(purge, run)
   else await eraseTable(purge, run)
-  for (const { location, owned } of purge.locations) if (owned) await run.io.removeEmptyDirectories(location)
+  return { kind: 'done', mayBeSwept: purge.kind === 'view' || checkpointOf(run.checkpoint).ownsData === true }
 }
 
 async function eraseTable(purge: Purge, run: PurgeRun): Promise<void> {
   const root = purge.metadataLocation
+  const before = checkpointOf(run.checkpoint)
   // An earlier attempt had come to the root: it may have deleted it without living to tell.
-  if (isPast(run, 'metadata') && !(await run.io.stat(root, { signal: run.signal }))) return
+  if (isPast(before, 'metadata') && !(await run.io.stat(root, { signal: run.signal }))) return
   const reach = await readRoot(run.io, root, run.signal)
-  if (!isPast(run, 'manifests')) {
+  const saved: Checkpoint = { ...before, ownsData: reach.ownsData }
+  run.save(saved)
+  if (!isPast(saved, 'manifests')) {
     const manifests = await readManifestLists(run.io, reach, run.signal)
-    if (!isPast(run, 'data')) await eraseData(run, manifests, reach.ownsData)
+    run.expect(expectedFiles(reach, manifests))
+    if (!isPast(saved, 'data')) await eraseData(run, saved, manifests, reach.ownsData)
     await eraseStage(
       run,
       'manifests',
-      manifests.map(({ path }) => path),
+      manifests.map(({ path, length }) => ({ path, size: length })),
     )
   }
-  await eraseStage(run, 'manifest-lists', reach.manifestLists)
+  await eraseStage(run, 'manifest-lists', reach.manifestLists.map(sizeUnknown))
   await eraseStage(run, 'statistics', reach.statistics)
-  await eraseStage(run, 'metadata', reach.olderMetadata)
-  await eraseStage(run, 'root', [root])
+  await eraseStage(run, 'metadata', reach.olderMetadata.map(sizeUnknown))
+  await eraseStage(run, 'root', [{ path: root, size: reach.rootSize }])
 }
 
 async function eraseData(
   run: PurgeRun,
+  from: Checkpoint,
   manifests: readonly ManifestFile[],
   ownsData: boolean,
 ): Promise<void> {
-  const eraser = new StageEraser(run, 'data', ownsData ? undefined : 'gc.enabled=false')
-  await mapBounded(manifests, manifestsInFlight, async (manifest) => {
-    for await (const paths of readPaths(run.io, manifest, run.signal)) await eraser.add(paths)
-  })
-  await eraser.end()
+  const portions = scanManifests(run.io, manifests, from, run.signal)
+  await eraseFiles(run, 'data', portions, { rule: ownsData ? undefined : 'gc.enabled=false' })
 }
 
 /**
@@ -61,26 +62,44 @@ async function eraseData(
  */
 async function eraseView(purge: Purge, run: PurgeRun): Promise<void> {
   const root = purge.metadataLocation
-  const older: string[] = []
+  const older: DoomedFile[] = []
   for (const { location, owned } of purge.locations) {
     if (!owned) continue
     for await (const file of run.io.list(joinLocation(location, 'metadata'), { signal: run.signal })) {
       if (file.location !== root && /\.metadata\.json(?:\.gz)?$/.test(file.location))
-        older.push(file.location)
+        older.push({ path: file.location, size: file.size })
     }
   }
+  run.expect(older.length + 1)
+  // What was erased of a listing is not in the next one: there is nothing to pass over.
+  run.save({ ...checkpointOf(run.checkpoint), files: 0 })
   await eraseStage(run, 'metadata', older)
-  await eraseStage(run, 'root', [root])
+  await eraseStage(run, 'root', [sizeUnknown(root)])
 }
 
-async function eraseStage(run: PurgeRun, stage: Stage, paths: readonly string[]): Promise<void> {
-  await run.begin(stage)
-  const eraser = new StageEraser(run, stage)
-  await eraser.add(paths)
-  await eraser.end()
+/** Erases what is left of a stage. */
+async function eraseStage(run: PurgeRun, stage: Stage, files: readonly DoomedFile[]): Promise<void> {
+  const saved = checkpointOf(run.checkpoint)
+  if (isPast(saved, stage)) return
+  const checkpoint = saved.stage === stage ? saved : atStage(stage, saved)
+  if (checkpoint !== saved) {
+    // Durable before the first parent goes: only then may it be missing without alarm.
+    run.save(checkpoint)
+    await run.flush()
+  }
+  const portion: Portion = {
+    files: files.slice(checkpoint.files),
+    checkpoint: (count) => ({ ...checkpoint, files: checkpoint.files + count }),
+  }
+  await eraseFiles(run, stage, [portion])
 }
 
-/** Whether an earlier attempt had finished this stage. */
-function isPast(run: PurgeRun, stage: Stage): boolean {
-  return stages.indexOf(run.stage) > stages.indexOf(stage)
+function expectedFiles(reach: TableReach, manifests: readonly ManifestFile[]): number {
+  const entries = manifests.reduce((sum, { entryCount }) => sum + (entryCount ?? 0), 0)
+  const { manifestLists, statistics, olderMetadata } = reach
+  return entries + manifests.length + manifestLists.length + statistics.length + olderMetadata.length + 1
+}
+
+function sizeUnknown(path: string): DoomedFile {
+  return { path, size: undefined }
 }

@@ -12,13 +12,15 @@ import type { KeepRule, Purge } from './purger.ts'
 
 /**
  * Why the purge has to wait for a person: a live entry with the same metadata file, or the same UUID, is the same table
- * under another name, and all its files are reachable from here. Undefined when there is none.
+ * under another name, and all its files are reachable from here. So is one whose drop can still be undone: a purge that
+ * is retained, or held by an operator. (One that the guard holds does not count: two could hold each other for ever.)
+ * Undefined when there is none.
  *
  * Runs in the claim's transaction with the places locked, as registering does: neither can miss the other.
  */
 export async function sharedWith(
   tx: Transaction,
-  row: Pick<Selectable<PurgeTable>, 'metadata_key' | 'uuid'>,
+  row: Pick<Selectable<PurgeTable>, 'id' | 'metadata_key' | 'uuid'>,
 ): Promise<string | undefined> {
   const live = await tx
     .selectFrom('entries')
@@ -33,10 +35,39 @@ export async function sharedWith(
           ]),
     )
     .executeTakeFirst()
-  if (!live) return undefined
-  const what = live.metadata_key === row.metadata_key ? 'metadata file' : 'UUID'
-  const name = [...namespaceLevels(live.path), live.name].join('.')
-  return `The live table ${name} of warehouse ${live.warehouse} has the same ${what}: erasing the files would destroy it.`
+  if (live)
+    return `The live table ${nameOf(live)} has the same ${sharedPart(live, row)}: erasing the files would destroy it.`
+  const undoable = await tx
+    .selectFrom('purges')
+    .select(['id', 'name', 'warehouse', 'metadata_key', 'namespace as path'])
+    .where('id', '<>', row.id)
+    .where('state', 'not in', ['succeeded', 'cancelled'])
+    .where('begun_at', 'is', null)
+    .where((where) =>
+      where.or([
+        where('state', '=', 'retained'),
+        where.and([where('state', '=', 'held'), where('held_by', '=', 'operator')]),
+      ]),
+    )
+    .where((where) =>
+      row.uuid === null
+        ? where('metadata_key', '=', row.metadata_key)
+        : where.or([where('metadata_key', '=', row.metadata_key), where('uuid', '=', row.uuid)]),
+    )
+    .executeTakeFirst()
+  if (!undoable) return undefined
+  return `The dropped table ${nameOf(undoable)} has the same ${sharedPart(undoable, row)}, and its drop can still be undone (purge ${undoable.id}).`
+}
+
+function nameOf(other: { readonly path: string; readonly name: string; readonly warehouse: string }): string {
+  return `${[...namespaceLevels(other.path), other.name].join('.')} of warehouse ${other.warehouse}`
+}
+
+function sharedPart(
+  other: { readonly metadata_key: string },
+  row: { readonly metadata_key: string },
+): string {
+  return other.metadata_key === row.metadata_key ? 'metadata file' : 'UUID'
 }
 
 /** Directories whose answer is remembered; a table has few compared with its files. */

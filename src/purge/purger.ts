@@ -47,40 +47,86 @@ export interface PurgeRequest {
 
 /** What the server lends to a purger while it works on one purge. */
 export interface PurgeRun {
-  /** Aborted when the lease is lost or the server stops: stop before the next batch. */
+  /** Aborted when the lease is lost, the purge is held, or the server stops: stop before the next batch. */
   readonly signal: AbortSignal
   /** Fencing token: grows with every claim of this purge. */
   readonly epoch: number
   /** 1 for the first attempt. */
   readonly attempt: number
   readonly logger: Logger
-  /** Files of the purge's warehouse, with credentials resolved for this attempt. */
+  /**
+   * Files of the purge's warehouse, with credentials resolved for this attempt. Deletions are paced: as many at a time
+   * and as fast as the store, the configured limits and the other purges of this process allow.
+   */
   readonly io: FileIO
   /** Which paths must stay, of those that other tables hold; see `guard.ts`. */
   readonly keep: KeepRule
-  /** The stage that an earlier attempt had begun; `data` for a first one. All stages before it are done. */
-  readonly stage: Stage
-  /** Notes that a stage begins. Durable when it resolves: only then may its files be missing without alarm. */
-  begin(stage: Stage): Promise<void>
-  /** Now, milliseconds since the epoch. Under a test's control. */
-  now(): number
-  /** Adds to the purge's counters; written to the ledger with the lease's epoch at the next beat. */
-  progress(delta: OutcomeCounts): void
-  /** Names a path that could not be erased. Durable when it resolves. */
-  report(failures: readonly PathFailure[]): Promise<void>
+  /** Batches to have in flight at most. */
+  readonly deleteConcurrency: number
+  /** What an earlier attempt has saved last; undefined for a first one. */
+  readonly checkpoint: unknown
+  /**
+   * To be awaited before the first file may be deleted: from then on the purge cannot be cancelled or undone. Calling it
+   * again does nothing. Deleting through `io` calls it, too.
+   */
+  begin(): Promise<void>
+  /**
+   * To be awaited before every batch: throws when the lease is lost or the purge is held. It asks the ledger, so that no
+   * batch begins after an operator's hold was answered, or under a lease that ran out while the process was paused.
+   */
+  confirm(): Promise<void>
+  /** How many files the reach has, as far as is known beforehand; for the progress bar. */
+  expect(files: number): void
+  /** Paths dealt with and not saved yet. Shown to whoever watches; forgotten when the attempt ends before they are saved. */
+  progress(counts: OutcomeCounts): void
+  /**
+   * Of what was told by `progress`, this much is done for good, and another attempt would go on at `checkpoint` (any JSON
+   * value). Durable with the next beat, a second later at most, or with {@link flush}.
+   */
+  save(checkpoint: unknown, tally?: Tally): void
+  /** Resolves when what was saved is durable. */
+  flush(): Promise<void>
+  /**
+   * Names paths that could not be erased. Durable when it resolves. False when there are too many to name them all: then
+   * only another look at the whole stage would find them.
+   */
+  report(failures: readonly PathFailure[]): Promise<boolean>
+  /** The paths of a stage that earlier attempts have named, all of them if their number was no more than can be named. */
+  reported(stage: Stage): Promise<readonly string[]>
+  /** They are erased after all, or kept by a rule: takes their names from the ledger. */
+  resolve(paths: readonly string[]): Promise<void>
+}
+
+/** Numbers of paths, and of their bytes as far as the table's metadata states them, by stage and outcome. */
+export interface Tally {
+  readonly counts: OutcomeCounts
+  readonly bytes: OutcomeCounts
+  /** Paths that were kept, by the name of the rule. */
+  readonly rules: Readonly<Record<string, number>>
 }
 
 /** Tells of each path why it must not be erased (the name of a rule), or undefined when it may. */
 export type KeepRule = (paths: readonly string[]) => Promise<readonly (string | undefined)[]>
 
-/** The stages of a reach, in the order in which they are erased: leaves before parents, the root last. */
-export const stages = ['data', 'manifests', 'manifest-lists', 'statistics', 'metadata', 'root'] as const
+/**
+ * The stages in the order in which they are erased: leaves before parents, the root last. Then the sweep, which the server
+ * does itself: whatever else lies at the table's own location.
+ */
+export const stages = [
+  'data',
+  'manifests',
+  'manifest-lists',
+  'statistics',
+  'metadata',
+  'root',
+  'sweep',
+] as const
 export type Stage = (typeof stages)[number]
 
 export const outcomes = ['deleted', 'absent', 'kept', 'blocked', 'failed'] as const
 export type Outcome = (typeof outcomes)[number]
 
-/** Number of paths by stage and outcome; missing means 0. */
+/** A number, of paths or of bytes, by stage and outcome; missing means 0. */
 export type OutcomeCounts = { readonly [S in Stage]?: { readonly [O in Outcome]?: number } }
 
 export interface PathFailure {
@@ -93,14 +139,21 @@ export interface PathFailure {
 }
 
 export type PurgeResult =
-  /** Everything that can be erased has been. */
-  | { readonly kind: 'done' }
+  /** The reach is erased, but for what a rule keeps. */
+  | {
+      readonly kind: 'done'
+      /**
+       * Nothing that the purger has kept lies at the table's own locations, so that the server may sweep those that the
+       * catalog assigned. Without it, what is left there is only reported. @default false
+       */
+      readonly mayBeSwept?: boolean
+    }
   /** An external engine does the work; the server will `inspect` the reference until it is finished. */
   | { readonly kind: 'handed_off'; readonly reference: string }
 
 export type Inspection =
   | { readonly state: 'running'; readonly counts?: OutcomeCounts }
-  | { readonly state: 'finished'; readonly counts?: OutcomeCounts }
+  | { readonly state: 'finished'; readonly counts?: OutcomeCounts; readonly mayBeSwept?: boolean }
   | { readonly state: 'failed'; readonly message: string }
 
 export interface IcebergPurger {
@@ -135,12 +188,22 @@ export type IcebergPurgerFactory = (
 
 /** A later attempt may succeed: the store was down, a key failed for a reason that may pass. */
 export class RetryablePurgeError extends Error {
-  override readonly name = 'RetryablePurgeError'
+  override readonly name: string = 'RetryablePurgeError'
+}
+
+/** The store asks for patience. Tried again like any other, but the attempt does not count: only time helps. */
+export class ThrottledPurgeError extends RetryablePurgeError {
+  override readonly name = 'ThrottledPurgeError'
 }
 
 /** No attempt can succeed as things stand: corrupt manifest, encrypted table, unknown format version. */
 export class PermanentPurgeError extends Error {
-  override readonly name = 'PermanentPurgeError'
+  override readonly name: string = 'PermanentPurgeError'
+}
+
+/** The store forbids it: a policy, an object lock, a legal hold. Permanent until somebody changes that. */
+export class BlockedPurgeError extends PermanentPurgeError {
+  override readonly name = 'BlockedPurgeError'
 }
 
 /** Nothing may be erased until a person decides: a live table has the same metadata file or UUID. */

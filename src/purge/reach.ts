@@ -11,6 +11,8 @@ import type { TableMetadata } from '../iceberg/metadata/model.ts'
 import { decodeMetadataFile, parseTableMetadata } from '../iceberg/metadata/parse.ts'
 import { mapBounded } from '../storage/concurrency.ts'
 import { type FileIO, FileNotFoundError, FileTooLargeError } from '../storage/file-io.ts'
+import { sortedByPath } from './certificate/path-digest.ts'
+import type { DoomedFile } from './deletion/batch.ts'
 import { PermanentPurgeError } from './purger.ts'
 
 /** Bytes of a root metadata file as stored. */
@@ -23,10 +25,13 @@ export interface TableReach {
   /** `gc.enabled`: false keeps the data stage, because the data may belong to others. */
   readonly ownsData: boolean
   readonly manifestLists: readonly string[]
-  readonly statistics: readonly string[]
+  /** Statistics and partition statistics. */
+  readonly statistics: readonly DoomedFile[]
   readonly olderMetadata: readonly string[]
   /** Manifests embedded in v1 snapshots. */
   readonly embeddedManifests: readonly string[]
+  /** Bytes of the root itself, as stored. */
+  readonly rootSize: number
 }
 
 /**
@@ -34,7 +39,7 @@ export interface TableReach {
  * version above 3, or encrypted.
  */
 export async function readRoot(io: FileIO, location: string, signal: AbortSignal): Promise<TableReach> {
-  const metadata = await readMetadata(io, location, signal)
+  const { metadata, size } = await readMetadata(io, location, signal)
   if (metadata.encryptionKeys.length > 0 || metadata.snapshots.some(({ keyId }) => keyId !== undefined)) {
     throw new PermanentPurgeError(
       `The table is encrypted, and its manifests cannot be read without its keys: ${location}`,
@@ -46,17 +51,31 @@ export async function readRoot(io: FileIO, location: string, signal: AbortSignal
     ownsData: metadata.properties['gc.enabled']?.toLowerCase() !== 'false',
     manifestLists: unique(metadata.snapshots.map(({ manifestList }) => manifestList)),
     embeddedManifests: unique(metadata.snapshots.flatMap(({ manifests }) => manifests ?? [])),
-    statistics: unique(
-      [...metadata.statistics, ...metadata.partitionStatistics].map(({ statisticsPath }) => statisticsPath),
-    ),
+    statistics: statisticsOf(metadata),
     olderMetadata: [...older],
+    rootSize: size,
   }
 }
 
-async function readMetadata(io: FileIO, location: string, signal: AbortSignal): Promise<TableMetadata> {
+function statisticsOf(metadata: TableMetadata): DoomedFile[] {
+  const sizes = new Map<string, number>()
+  for (const { statisticsPath, fileSizeInBytes } of [
+    ...metadata.statistics,
+    ...metadata.partitionStatistics,
+  ]) {
+    sizes.set(statisticsPath, Number(fileSizeInBytes))
+  }
+  return [...sizes].map(([path, size]) => ({ path, size }))
+}
+
+async function readMetadata(
+  io: FileIO,
+  location: string,
+  signal: AbortSignal,
+): Promise<{ readonly metadata: TableMetadata; readonly size: number }> {
   try {
     const bytes = await io.read(location, { signal, maxBytes: maxMetadataBytes })
-    return parseTableMetadata(decodeMetadataFile(bytes, location))
+    return { metadata: parseTableMetadata(decodeMetadataFile(bytes, location)), size: bytes.length }
   } catch (error) {
     if (error instanceof FileNotFoundError) {
       throw new PermanentPurgeError(`The root metadata file is missing: ${location}`, { cause: error })
@@ -71,8 +90,8 @@ async function readMetadata(io: FileIO, location: string, signal: AbortSignal): 
 }
 
 /**
- * All manifests of a table, each once, however many snapshots name it. Every manifest list is read before anything is
- * erased. Throws PermanentPurgeError naming the list or manifest that is missing, corrupt or encrypted.
+ * All manifests of a table, each once, however many snapshots name it, in the byte order of their paths: every attempt
+ * has them in the same order. Every manifest list is read before anything is erased. Throws PermanentPurgeError naming the list or manifest that is missing, corrupt or encrypted.
  */
 export async function readManifestLists(
   io: FileIO,
@@ -94,30 +113,34 @@ export async function readManifestLists(
       if (!manifests.has(manifest.path)) manifests.set(manifest.path, manifest)
     }
   })
-  return [...manifests.values()]
+  return sortedByPath(manifests.values())
 }
 
 /**
- * Paths of the files that one manifest lists, entries of every status, in batches. Throws PermanentPurgeError naming
- * the manifest when it is missing, corrupt, encrypted, or has not as many entries as its manifest list says.
+ * The files that one manifest lists, entries of every status, in batches. Throws PermanentPurgeError naming the manifest
+ * when it is missing, corrupt, encrypted, or has not as many entries as its manifest list says.
  */
-export async function* readPaths(
+export async function* readFiles(
   io: FileIO,
   manifest: ManifestFile,
   signal: AbortSignal,
-): AsyncGenerator<string[]> {
+): AsyncGenerator<readonly DoomedFile[]> {
   const batches = readManifest(io.readStream(manifest.path, { signal }))
   let count = 0
-  for (;;) {
-    const { value: entries, done } = await naming('manifest', manifest.path, () => batches.next())
-    if (done) break
-    count += entries.length
-    if (entries.some(({ encrypted }) => encrypted)) {
-      throw new PermanentPurgeError(`The manifest lists encrypted files: ${manifest.path}`)
+  try {
+    for (;;) {
+      const { value: entries, done } = await naming('manifest', manifest.path, () => batches.next())
+      if (done) break
+      count += entries.length
+      if (entries.some(({ encrypted }) => encrypted)) {
+        throw new PermanentPurgeError(`The manifest lists encrypted files: ${manifest.path}`)
+      }
+      yield entries.map(({ path, fileSize }) => ({ path, size: fileSize }))
+      // A block from memory resolves at once: let what shares the thread have its turn.
+      await breathe()
     }
-    yield entries.map(({ path }) => path)
-    // A block from memory resolves at once: let requests that share the thread have their turn.
-    await breathe()
+  } finally {
+    await batches.return(undefined)
   }
   if (manifest.entryCount !== undefined && count !== manifest.entryCount) {
     throw new PermanentPurgeError(

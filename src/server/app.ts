@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { IcebergError } from '../iceberg/errors.ts'
-import { parseJson, printJson } from '../iceberg/json/exact-json.ts'
+import { type JsonValue, parseJson, printJson } from '../iceberg/json/exact-json.ts'
 import type { Principal } from '../security/authorizer.ts'
 import { type Answer, Call } from './call.ts'
 import type { Dependencies } from './deps.ts'
 import { errorBody, toIcebergError } from './errors.ts'
 import { chooseWarehouse, configAnswer, noSuchWarehouse } from './iceberg/config.ts'
 import { icebergRoutes } from './iceberg/routes.ts'
-import { listPurges, purgePath, retryPurge, showPurge } from './management/purges.ts'
+import { listCertificates } from './management/certificates.ts'
+import { listPurges, purgePath, retryPurge, showCertificate, showPurge } from './management/purges.ts'
 import type { Route } from './route.ts'
 
 declare module 'fastify' {
@@ -143,7 +144,16 @@ function managementRoutes(app: FastifyInstance, deps: Dependencies): void {
     send(reply, await showPurge(deps, anonymous, idOf(request))),
   )
   app.post(`${purgePath(':id')}/retry`, async (request, reply) =>
-    send(reply, await retryPurge(deps, anonymous, idOf(request))),
+    send(reply, await retryPurge(deps, anonymous, idOf(request), request.body as JsonValue | undefined)),
+  )
+  app.get(`${purgePath(':id')}/certificate`, async (request, reply) =>
+    send(reply, await showCertificate(deps, anonymous, idOf(request))),
+  )
+  app.get('/management/v1/certificates', async (request, reply) =>
+    send(
+      reply,
+      await listCertificates(deps, anonymous, request.query as Record<string, string | string[] | undefined>),
+    ),
   )
 }
 

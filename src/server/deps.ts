@@ -3,8 +3,9 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { ServerConfig, WarehouseConfig } from '../config/config.ts'
 import type { Database } from '../database/database.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import type { PurgeEngine } from '../purge/engine.ts'
-import type { Ledger } from '../purge/ledger.ts'
+import type { Pacer } from '../purge/deletion/pacer.ts'
+import type { RateLimit } from '../purge/deletion/rate-limit.ts'
+import type { Ledger } from '../purge/ledger/ledger.ts'
 import type { IcebergPurger } from '../purge/purger.ts'
 import type { Authorizer } from '../security/authorizer.ts'
 import type { FileIO } from '../storage/file-io.ts'
@@ -16,6 +17,8 @@ export interface Warehouse {
   readonly io: FileIO
   readonly config: WarehouseConfig
   readonly purger: IcebergPurger
+  /** Files a second that may be deleted here. */
+  readonly rateLimit: RateLimit | undefined
 }
 
 /** What the routes work with. */
@@ -23,7 +26,10 @@ export interface Dependencies {
   readonly warehouses: ReadonlyMap<string, Warehouse>
   readonly database: Database
   readonly ledger: Ledger
-  readonly engine: Pick<PurgeEngine, 'notify'>
+  /** Paces the deletions of this thread: those for which a DELETE waits. */
+  readonly pacer: Pacer
+  /** Tells the workers of this server that a purge may be due. */
+  notifyWorkers(): void
   readonly authorizer: Authorizer
   readonly logger: Logger
   readonly metrics: Metrics

@@ -3,21 +3,21 @@ import { hostname } from 'node:os'
 import type { FastifyInstance } from 'fastify'
 import { type Logger, pino } from 'pino'
 import { SqlCatalog } from '../catalog/sql/sql-catalog.ts'
-import type { Config, EngineConfig, WarehouseConfig } from '../config/config.ts'
+import type { Config, WarehouseConfig } from '../config/config.ts'
 import { isLoopback } from '../config/loopback.ts'
 import type { Database } from '../database/database.ts'
 import { migrate } from '../database/migrate.ts'
 import { openDatabase } from '../database/open.ts'
 import { Metrics } from '../observability/metrics.ts'
-import { type EngineOptions, PurgeEngine } from '../purge/engine.ts'
+import { Pacer } from '../purge/deletion/pacer.ts'
 import { createPurger } from '../purge/factory.ts'
-import { Ledger } from '../purge/ledger.ts'
+import { Ledger } from '../purge/ledger/ledger.ts'
 import { allowAll } from '../security/authorizer.ts'
 import { openFileIO } from '../storage/open.ts'
 import { buildApp } from './app.ts'
 import type { Dependencies, Warehouse } from './deps.ts'
 import { pruneIdempotencyKeys } from './idempotency.ts'
-import { purgeObserver } from './purge-observer.ts'
+import { PurgeThread } from './workers/purge-thread.ts'
 
 /** Milliseconds between two looks for answers whose Idempotency-Key has expired. */
 const pruneInterval = 300_000
@@ -34,6 +34,8 @@ export interface Moulin {
 export interface StartOptions {
   /** @default a pino logger on standard output */
   readonly logger?: Logger
+  /** Works on purges in a thread of its own; without, `moulin worker` has to. @default true */
+  readonly workers?: boolean
 }
 
 /**
@@ -54,13 +56,13 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
   const database = await openDatabase(config.database.url, { poolSize: config.database.poolSize })
   const warehouses = new Map<string, Warehouse>()
   let app: FastifyInstance | undefined
-  let engine: PurgeEngine | undefined
+  let thread: PurgeThread | undefined
   const timers: NodeJS.Timeout[] = []
 
   const close = async () => {
     draining.abort()
     for (const timer of timers) clearInterval(timer)
-    await Promise.all([engine?.stop(), app && closeWithin(app, server.shutdownTimeout, logger, stopping)])
+    await Promise.all([thread?.stop(), app && closeWithin(app, server.shutdownTimeout, logger, stopping)])
     for (const { purger, io } of warehouses.values()) {
       await purger.close?.()
       await io.close()
@@ -72,17 +74,19 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
     if (applied.length > 0) logger.info({ applied }, 'database migrated')
     const metrics = new Metrics(database)
     const ledger = new Ledger(database)
-    for (const id of await ledger.recoverAbandoned())
-      logger.warn({ purge: id }, 'purge was cut off by a crash; it is failed')
+    const pacer = new Pacer({ filesPerSecond: config.purge.filesPerSecond })
     for (const [name, warehouse] of Object.entries(config.warehouses)) {
-      warehouses.set(name, await openWarehouse(name, warehouse, { database, metrics, logger, identity }))
+      warehouses.set(
+        name,
+        await openWarehouse(name, warehouse, { database, metrics, logger, identity, pacer }),
+      )
     }
-    engine = startEngine({ database, ledger, logger, owner: identity }, config.purge, warehouses, metrics)
     const deps: Dependencies = {
       warehouses,
       database,
       ledger,
-      engine,
+      pacer,
+      notifyWorkers: () => thread?.notify(),
       authorizer: allowAll,
       logger,
       metrics,
@@ -92,6 +96,9 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
       stopping: stopping.signal,
     }
     app = buildApp(deps)
+    if (options.workers ?? true) {
+      thread = new PurgeThread({ config, logger, metrics, stopTimeout: server.shutdownTimeout })
+    }
     timers.push(setInterval(() => void prune(database, logger), pruneInterval).unref())
     const url = await app.listen({ host: server.host, port: server.port })
     let closing: Promise<void> | undefined
@@ -112,7 +119,7 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
 async function openWarehouse(
   name: string,
   config: WarehouseConfig,
-  shared: { database: Database; metrics: Metrics; logger: Logger; identity: string },
+  shared: { database: Database; metrics: Metrics; logger: Logger; identity: string; pacer: Pacer },
 ): Promise<Warehouse> {
   const { database, metrics, identity } = shared
   const logger = shared.logger.child({ warehouse: name })
@@ -130,29 +137,8 @@ async function openWarehouse(
   })
   const context = { logger, serverIdentity: identity }
   const purger = await createPurger(config.purge.purger, config.purge.options, context)
-  return { name, catalog, io, config, purger }
-}
-
-/** Starts the engine for those warehouses in which no DELETE waits for its purge. */
-function startEngine(
-  shared: Pick<EngineOptions, 'database' | 'ledger' | 'logger' | 'owner'>,
-  config: EngineConfig,
-  warehouses: ReadonlyMap<string, Warehouse>,
-  metrics: Metrics,
-): PurgeEngine {
-  const behind = [...warehouses].filter(([, { purger }]) => !purger.waits)
-  const engine = new PurgeEngine({
-    ...shared,
-    workers: config.workers,
-    pollInterval: config.pollInterval,
-    leaseTime: config.leaseTimeout,
-    backoff: { base: config.backoffBase, max: config.backoffMax },
-    warehouses: new Map(
-      behind.map(([name, { purger, io }]) => [name, { purger, io, observer: purgeObserver(metrics, name) }]),
-    ),
-  })
-  engine.start()
-  return engine
+  const rateLimit = shared.pacer.rateLimit(config.purge.filesPerSecond)
+  return { name, catalog, io, config, purger, rateLimit }
 }
 
 /** Lets requests finish; those that take longer are cut off, and what they began is in the database. */

@@ -1,5 +1,5 @@
 import type { Metrics } from '../observability/metrics.ts'
-import type { PurgeObserver } from '../purge/run-purge.ts'
+import type { PurgeObserver } from '../purge/run-attempt.ts'
 
 /** Counts what the purges of one warehouse do. */
 export function purgeObserver(metrics: Metrics, warehouse: string): PurgeObserver {

@@ -37,6 +37,8 @@ export interface FileIO {
   deleteFiles(locations: readonly string[], options?: DeleteOptions): Promise<DeleteOutcome[]>
   /** Local stores: removes directories that are empty below and at `location`. Elsewhere a no-op. */
   removeEmptyDirectories(location: string): Promise<void>
+  /** Settings of the store that limit what a deletion means. Missing where there are none, as on local disks. */
+  storeSettings?(location: string): Promise<StoreSettings>
   close(): Promise<void>
 }
 
@@ -47,6 +49,15 @@ export interface FileIOCapabilities {
   readonly conditionalWrite: boolean
   /** Directories exist as such and have to be made and removed. */
   readonly directories: boolean
+}
+
+/** `unknown` where the store does not say, or may not be asked. */
+export interface StoreSettings {
+  /** `s3://bucket`. */
+  readonly container: string
+  /** `enabled` or `suspended`: deleted objects stay, or may stay, as non-current versions. */
+  readonly versioning: 'enabled' | 'suspended' | 'off' | 'unknown'
+  readonly objectLock: 'enabled' | 'off' | 'unknown'
 }
 
 export interface ReadOptions {

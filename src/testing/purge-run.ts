@@ -1,39 +1,73 @@
 import { pino } from 'pino'
-import { addCounts } from '../purge/counts.ts'
-import type { KeepRule, OutcomeCounts, PathFailure, PurgeRun, Stage } from '../purge/purger.ts'
+import { checkpointOf } from '../purge/checkpoint.ts'
+import type { KeepRule, OutcomeCounts, PathFailure, PurgeRun, Stage, Tally } from '../purge/purger.ts'
+import { addCounts, addTallies, emptyTally } from '../purge/tally.ts'
 import type { FileIO } from '../storage/file-io.ts'
 
 /** A run without a ledger: keeps in memory what a purger reports. */
 export interface TestRun extends PurgeRun {
+  /** Everything that was told by `progress`. */
   readonly counts: () => OutcomeCounts
-  readonly failures: readonly PathFailure[]
-  /** Stages in the order in which they began. */
-  readonly begun: readonly Stage[]
+  /** What was saved. */
+  readonly tally: () => Tally
+  /** All that were named and not resolved. */
+  readonly failures: () => readonly PathFailure[]
+  /** Stages that were saved, in the order in which they began. */
+  readonly begun: () => readonly Stage[]
 }
 
-export function testRun(
-  io: FileIO,
-  options: { readonly signal?: AbortSignal; readonly stage?: Stage; readonly keep?: KeepRule } = {},
-): TestRun {
+export interface TestRunOptions {
+  readonly signal?: AbortSignal
+  /** An attempt that this one goes on from. */
+  readonly after?: TestRun
+  readonly keep?: KeepRule
+  /** @default 4 */
+  readonly deleteConcurrency?: number
+}
+
+export function testRun(io: FileIO, options: TestRunOptions = {}): TestRun {
   let counts: OutcomeCounts = {}
-  const failures: PathFailure[] = []
-  const begun: Stage[] = []
+  let tally = options.after?.tally() ?? emptyTally
+  let checkpoint = options.after?.checkpoint
+  const failures = new Map(options.after?.failures().map((failure) => [failure.path, failure]))
+  const begun = new Set<Stage>()
+  const signal = options.signal ?? new AbortController().signal
   return {
-    signal: options.signal ?? new AbortController().signal,
+    signal,
     epoch: 1,
     attempt: 1,
     logger: pino({ level: 'silent' }),
     io,
     keep: options.keep ?? (async (paths) => paths.map(() => undefined)),
-    stage: options.stage ?? 'data',
-    begin: async (stage) => void begun.push(stage),
-    now: Date.now,
+    deleteConcurrency: options.deleteConcurrency ?? 4,
+    get checkpoint() {
+      return checkpoint
+    },
+    begin: async () => undefined,
+    confirm: async () => signal.throwIfAborted(),
+    expect: () => undefined,
     progress: (delta) => {
       counts = addCounts(counts, delta)
     },
-    report: async (named) => void failures.push(...named),
+    save: (saved, done = emptyTally) => {
+      // As from the ledger: what is no JSON does not survive.
+      checkpoint = JSON.parse(JSON.stringify(saved ?? null)) as unknown
+      begun.add(checkpointOf(checkpoint).stage)
+      tally = addTallies(tally, done)
+    },
+    flush: async () => undefined,
+    report: async (named) => {
+      for (const failure of named) failures.set(failure.path, failure)
+      return true
+    },
+    reported: async (stage) =>
+      [...failures.values()].filter((failure) => failure.stage === stage).map(({ path }) => path),
+    resolve: async (paths) => {
+      for (const path of paths) failures.delete(path)
+    },
     counts: () => counts,
-    failures,
-    begun,
+    tally: () => tally,
+    failures: () => [...failures.values()],
+    begun: () => [...begun],
   }
 }

@@ -1,4 +1,5 @@
 import type { DeleteOutcome, FileIO } from '../storage/file-io.ts'
+import { forwardFileIO } from '../storage/forward.ts'
 
 /** Decides what happens to a path instead of its deletion; undefined lets it be deleted. May throw, or wait. */
 export type DeleteFault = (path: string, batch: number) => DeleteOutcome | undefined
@@ -10,13 +11,7 @@ export function watchDeletes(
 ): FileIO & { readonly deleted: string[] } {
   const deleted: string[] = []
   let batch = 0
-  return {
-    capabilities: io.capabilities,
-    read: (location, options) => io.read(location, options),
-    readStream: (location, options) => io.readStream(location, options),
-    write: (location, bytes, options) => io.write(location, bytes, options),
-    stat: (location, options) => io.stat(location, options),
-    list: (location, options) => io.list(location, options),
+  const watched = forwardFileIO(io, {
     deleteFiles: async (locations, options) => {
       const number = batch++
       const faults = locations.map((location) => fault(location, number))
@@ -26,8 +21,6 @@ export function watchDeletes(
       let next = 0
       return faults.map((outcome) => outcome ?? outcomes[next++]!)
     },
-    removeEmptyDirectories: (location) => io.removeEmptyDirectories(location),
-    close: () => io.close(),
-    deleted,
-  }
+  })
+  return { ...watched, deleted }
 }

@@ -6,7 +6,7 @@ import { moulin } from './cli.ts'
 describe('moulin purges', () => {
   let served: Served
   beforeAll(async () => {
-    served = await serve({ warehouse: { purge: { purger: 'sql-async', options: {}, views: false } } })
+    served = await serve({ purge: { purger: 'sql-async' } })
   })
   afterAll(() => served[Symbol.asyncDispose]())
   const run = (...args: string[]) => moulin(['purges', ...args, '--url', served.url])

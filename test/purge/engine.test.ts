@@ -1,29 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
+import type { Database } from '../../src/database/database.ts'
 import type { PurgeState } from '../../src/database/schema/purges.ts'
-import { type EngineOptions, PurgeEngine } from '../../src/purge/engine.ts'
+import { type EngineWarehouse, PurgeEngine } from '../../src/purge/engine.ts'
 import { type IcebergPurger, RetryablePurgeError } from '../../src/purge/purger.ts'
 import { SqlAsyncPurger } from '../../src/purge/purgers/sql-async/sql-async-purger.ts'
+import { runAttempt } from '../../src/purge/run-attempt.ts'
+import { forwardFileIO } from '../../src/storage/forward.ts'
 import { dialects } from '../../src/testing/databases.ts'
-import { watchDeletes } from '../../src/testing/watched-file-io.ts'
 import { PurgeFixture } from './fixture.ts'
-
-const fast = { pollInterval: 30, leaseTime: 400, backoff: { base: 1, max: 20 } }
 
 function engineOf(
   fixture: PurgeFixture,
   purger: IcebergPurger,
-  options: Partial<EngineOptions> = {},
+  warehouse: Partial<EngineWarehouse> = {},
 ): PurgeEngine {
   return new PurgeEngine({
     database: fixture.database,
     ledger: fixture.ledger,
     logger: pino({ level: 'silent' }),
     owner: `test:${Math.random()}`,
-    warehouses: new Map([['main', { purger, io: fixture.io }]]),
-    ...fast,
-    ...options,
+    warehouses: new Map([
+      ['main', { purger, io: fixture.io, leaseTime: 400, backoff: { base: 1, max: 20 }, ...warehouse }],
+    ]),
+    pollInterval: 30,
   })
 }
 
@@ -53,7 +54,7 @@ describe.each(dialects)('the engine on %s', (dialect) => {
       engineOf(fixture, counting, { leaseTime: 60_000 }),
       engineOf(fixture, counting, { leaseTime: 60_000 }),
     ]
-    for (const engine of engines) engine.start()
+    for (const engine of engines) await engine.start()
     const ids: string[] = []
     for (let number = 0; number < 12; number++) {
       await fixture.table(`t${number}`)
@@ -80,7 +81,7 @@ describe.each(dialects)('the engine on %s', (dialect) => {
       },
     }
     const engine = engineOf(fixture, purger)
-    engine.start()
+    await engine.start()
     const flaky = await fixture.drop('flaky')
     const hopeless = await fixture.drop('hopeless')
     expect(await until(fixture, flaky, 'succeeded')).toMatchObject({ attempts: 4 })
@@ -95,30 +96,40 @@ describe.each(dialects)('the engine on %s', (dialect) => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('t')
     const id = await fixture.drop('t')
-    const dying = watchDeletes(fixture.io, (_path, batch) => {
-      if (batch >= 1) throw new Error('the power is cut')
-      return undefined
-    })
     const dead = (await fixture.ledger.claim(id, 'dead:1', 50))!
-    const cut = new SqlAsyncPurger().purge(dead.purge, {
-      signal: new AbortController().signal,
-      epoch: dead.epoch,
-      attempt: dead.attempt,
-      logger: pino({ level: 'silent' }),
-      io: dying,
-      keep: async (paths) => paths.map(() => undefined),
-      stage: dead.stage,
-      begin: (stage) => fixture.ledger.begin(dead, stage),
-      now: Date.now,
-      progress: () => undefined,
-      report: async () => undefined,
+    const power = new AbortController()
+    let batches = 0
+    // From the second batch on the process is as good as gone: nothing more is deleted or written.
+    const io = forwardFileIO(fixture.io, {
+      deleteFiles: async (locations, options) => {
+        if (batches++ > 0)
+          return await new Promise((_resolve, reject) => {
+            power.signal.addEventListener('abort', () => reject(power.signal.reason as Error))
+          })
+        return await fixture.io.deleteFiles(locations, options)
+      },
     })
-    await expect(cut).rejects.toThrow('the power is cut')
+    const database = Object.create(fixture.database) as Database
+    database.transaction = async (work) => {
+      if (batches > 1) throw new Error('no power')
+      return await fixture.database.transaction(work)
+    }
+    const cut = runAttempt(dead, {
+      database,
+      ledger: fixture.ledger,
+      purger: new SqlAsyncPurger(),
+      io,
+      logger: pino({ level: 'silent' }),
+      owner: 'dead:1',
+      leaseTime: 50,
+    })
     const engine = engineOf(fixture, new SqlAsyncPurger())
-    engine.start()
+    await engine.start()
     expect(await until(fixture, id, 'succeeded')).toMatchObject({ attempts: 2 })
     expect(await fixture.files()).toEqual([])
     await engine.stop()
+    power.abort(new Error('the power is cut'))
+    await expect(cut).rejects.toThrow()
   })
 
   it('does not take up for ever a purge that kills its worker', async () => {
@@ -126,12 +137,13 @@ describe.each(dialects)('the engine on %s', (dialect) => {
     await fixture.table('t')
     const id = await fixture.drop('t')
     for (let attempt = 0; attempt < 5; attempt++) {
-      expect(await fixture.ledger.claimNext('main', `dead:${attempt}`, 0)).toMatchObject({
-        attempt: attempt + 1,
-      })
+      const turns = [{ warehouse: 'main', leaseTime: 0 }]
+      const { leases } = await fixture.ledger.claimDue(turns, `dead:${attempt}`, 1)
+      expect(leases).toMatchObject([{ attempt: attempt + 1 }])
       await sleep(5)
     }
-    expect(await fixture.ledger.claimNext('main', 'next', 60_000)).toBe('settled')
+    const turns = [{ warehouse: 'main', leaseTime: 60_000 }]
+    expect(await fixture.ledger.claimDue(turns, 'next', 1)).toEqual({ leases: [], settled: 1 })
     expect(await fixture.ledger.get(id)).toMatchObject({ state: 'failed', attempts: 5 })
   })
 
@@ -153,12 +165,12 @@ describe.each(dialects)('the engine on %s', (dialect) => {
       },
     }
     const first = engineOf(fixture, slow, { leaseTime: 60_000 })
-    first.start()
+    await first.start()
     await working
     await first.stop()
     expect(await fixture.ledger.get(id)).toMatchObject({ state: 'pending', attempts: 0 })
     const second = engineOf(fixture, new SqlAsyncPurger())
-    second.start()
+    await second.start()
     expect(await until(fixture, id, 'succeeded')).toMatchObject({ attempts: 1 })
     await second.stop()
   })
@@ -176,7 +188,7 @@ describe.each(dialects)('the engine on %s', (dialect) => {
       },
     }
     const engines = [engineOf(fixture, slow), engineOf(fixture, slow)]
-    for (const engine of engines) engine.start()
+    for (const engine of engines) await engine.start()
     expect(await until(fixture, id, 'succeeded')).toMatchObject({ attempts: 1 })
     for (const engine of engines) await engine.stop()
   })

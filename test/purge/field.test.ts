@@ -138,8 +138,9 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     const id = await fixture.drop('t')
     await fixture.ledger.claim(id, 'dead:1', 0)
     await new Promise((resolve) => setTimeout(resolve, 10))
-    await fixture.ledger.recoverAbandoned()
-    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'failed', attempts: 1 })
+    const turns = [{ warehouse: 'main', leaseTime: 60_000 }]
+    const { leases } = await fixture.ledger.claimDue(turns, 'next:1', 1)
+    expect(leases).toMatchObject([{ purge: { id }, attempt: 2 }])
   })
 
   it('passwords of the catalog are copied into job rows', async () => {

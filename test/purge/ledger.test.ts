@@ -1,9 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { LeaseLostError } from '../../src/purge/ledger.ts'
+import { beat, begin, finish, LeaseLostError, reportFailures } from '../../src/purge/ledger/leased.ts'
 import type { IcebergPurger } from '../../src/purge/purger.ts'
+import { emptyTally } from '../../src/purge/tally.ts'
 import { dialects } from '../../src/testing/databases.ts'
 import { PurgeFixture } from './fixture.ts'
+
+const nothingDone = {
+  counts: {},
+  tally: emptyTally,
+  checkpoint: undefined,
+  expected: undefined,
+  fruitful: false,
+}
 
 describe.each(dialects)('the ledger on %s', (dialect) => {
   it('records a purge with the drop or not at all', async () => {
@@ -42,7 +51,7 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
     )
     const [lease, ...others] = claims.filter((claim) => claim !== undefined)
     expect(others).toEqual([])
-    expect(lease).toMatchObject({ epoch: 1, attempt: 1, stage: 'data' })
+    expect(lease).toMatchObject({ epoch: 1, attempt: 1, checkpoint: undefined })
     expect(await fixture.ledger.get(id)).toMatchObject({ state: 'running', attempts: 1 })
   })
 
@@ -52,14 +61,17 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
     const id = await fixture.drop('t')
     const lease = (await fixture.ledger.claim(id, 'w', 1))!
     await sleep(20)
-    expect(await fixture.ledger.recoverAbandoned()).toEqual([id])
-    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'failed' })
+    const turns = [{ warehouse: 'main', leaseTime: 60_000 }]
+    expect((await fixture.ledger.claimDue(turns, 'other', 4)).leases).toHaveLength(1)
     const failure = { path: 'x', stage: 'data', outcome: 'failed', code: 'c', message: 'm' } as const
-    await expect(fixture.ledger.beat(lease, 60_000, {})).rejects.toThrow(LeaseLostError)
-    await expect(fixture.ledger.begin(lease, 'root')).rejects.toThrow(LeaseLostError)
-    await expect(fixture.ledger.reportFailures(lease, [failure])).rejects.toThrow(LeaseLostError)
-    await expect(fixture.ledger.finish(lease, { state: 'succeeded' }, {})).rejects.toThrow(LeaseLostError)
-    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'failed', counts: {} })
+    const { database } = fixture
+    const progress = { ...nothingDone, counts: { data: { deleted: 1 } } }
+    const end = { state: 'succeeded', evidence: { paths: null, verification: [], store: {} } } as const
+    await expect(beat(database, lease, 60_000, progress)).rejects.toThrow(LeaseLostError)
+    await expect(begin(database, lease)).rejects.toThrow(LeaseLostError)
+    await expect(reportFailures(database, lease, [failure])).rejects.toThrow(LeaseLostError)
+    await expect(finish(database, lease, end, progress)).rejects.toThrow(LeaseLostError)
+    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'running', counts: {}, begunAt: undefined })
   })
 
   it('leaves a purge alone that another server is working on', async () => {
@@ -67,7 +79,8 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
     await fixture.table('t')
     const id = await fixture.drop('t')
     await fixture.ledger.claim(id, 'w', 60_000)
-    expect(await fixture.ledger.recoverAbandoned()).toEqual([])
+    const turns = [{ warehouse: 'main', leaseTime: 60_000 }]
+    expect(await fixture.ledger.claimDue(turns, 'other', 4)).toEqual({ leases: [], settled: 0 })
     expect(await fixture.ledger.get(id)).toMatchObject({ state: 'running' })
   })
 
@@ -88,7 +101,7 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
         throw run.signal.reason as Error
       },
     }
-    await expect(fixture.run(id, { purger, leaseTime: 150 })).rejects.toThrow(LeaseLostError)
+    expect(await fixture.run(id, { purger, leaseTime: 150 })).toMatchObject({ state: 'running' })
     expect(aborted).toBe(true)
     expect(await fixture.ledger.get(id)).toMatchObject({ state: 'running' })
   })
@@ -106,10 +119,11 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
       code: 'InvalidLocation\0',
       message: path,
     }))
-    await fixture.ledger.reportFailures(lease, failures)
-    await fixture.ledger.reportFailures(lease, failures)
+    const { database } = fixture
+    expect(await reportFailures(database, lease, failures)).toBe(false)
+    expect(await reportFailures(database, lease, failures.slice(3, 4))).toBe(true)
     expect(await fixture.ledger.failures(id)).toHaveLength(paths.length)
-    await fixture.ledger.finish(lease, { state: 'failed', error: `${'x\0'.repeat(10_000)}` }, {})
+    await finish(database, lease, { state: 'failed', error: `${'x\0'.repeat(10_000)}` }, nothingDone)
     expect(await fixture.ledger.get(id)).toMatchObject({ state: 'failed' })
   })
 

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { Ledger } from '../../src/purge/ledger.ts'
+import { Ledger } from '../../src/purge/ledger/ledger.ts'
 import { dialects } from '../../src/testing/databases.ts'
 import { append, createTable, type Served, schema, serve, setProperties, viewVersion } from './fixture.ts'
 
@@ -15,8 +15,8 @@ function filesIn(folder: string): string[] {
 }
 
 describe.each(dialects)('DELETE on %s', (dialect) => {
-  const withServer = async (work: (served: Served, ledger: Ledger) => Promise<void>, warehouse = {}) => {
-    await using served = await serve({ dialect, warehouse })
+  const withServer = async (work: (served: Served, ledger: Ledger) => Promise<void>, options = {}) => {
+    await using served = await serve({ dialect, ...options })
     await work(served, new Ledger(served.database.database))
   }
 
@@ -120,7 +120,7 @@ describe.each(dialects)('DELETE on %s', (dialect) => {
     }
     await withServer(async (served) => expect(await views(served)).toBe(true))
     await withServer(async (served) => expect(await views(served)).toBe(false), {
-      purge: { purger: 'synchronous', options: {}, views: true },
+      purge: { views: true },
     })
   })
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import type { Config, WarehouseConfig } from '../../src/config/config.ts'
+import type { Config, PurgeConfig, WarehouseConfig } from '../../src/config/config.ts'
 import type { Dialect } from '../../src/database/database.ts'
 import { type JsonObject, parseJson, printJson } from '../../src/iceberg/json/exact-json.ts'
 import { startMoulin } from '../../src/server/moulin.ts'
@@ -25,11 +25,28 @@ export interface Served extends AsyncDisposable {
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
 }
 
+const synchronousPurge: PurgeConfig = {
+  purger: 'synchronous',
+  options: {},
+  views: false,
+  deleteConcurrency: 8,
+  leaseTimeout: 60_000,
+  maxAttempts: 5,
+  backoffBase: 10,
+  backoffMax: 100,
+  completedRetention: 604_800_000,
+  retention: 0,
+  sweep: 'owned',
+  filesPerSecond: undefined,
+}
+
 /** A server on a fresh database and an empty local warehouse called `main`, on a port of its own. */
 export async function serve(
   options: {
     readonly dialect?: Dialect
-    readonly warehouse?: Partial<WarehouseConfig>
+    readonly warehouse?: Partial<Omit<WarehouseConfig, 'purge'>>
+    /** What differs from a synchronous purger. Others have the workers that they need. */
+    readonly purge?: Partial<PurgeConfig>
     readonly server?: Partial<Config['server']>
     readonly warehouses?: readonly string[]
   } = {},
@@ -56,21 +73,18 @@ export async function serve(
             location: `file://${folder}/${name}`,
             storage: { type: 'local', allowedLocations: [] },
             catalog: { type: 'sql' },
-            purge: { purger: 'synchronous', options: {}, views: false },
             ...options.warehouse,
+            purge: { ...synchronousPurge, ...options.purge },
           },
         ]),
       ),
-      purge: {
-        workers: 4,
-        pollInterval: 1_000,
-        leaseTimeout: 60_000,
-        backoffBase: 10,
-        backoffMax: 100,
-      },
+      purge: { workers: 4, pollInterval: 1_000, claimBatch: 16, filesPerSecond: undefined },
       logging: { level: 'silent' },
     },
-    { logger: pino({ level: 'silent' }) },
+    {
+      logger: pino({ level: 'silent' }),
+      workers: (options.purge?.purger ?? 'synchronous') !== 'synchronous',
+    },
   )
   return {
     url: moulin.url,

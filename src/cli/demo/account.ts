@@ -42,6 +42,8 @@ export function accountTable(
   const shown: readonly Outcome[] = outcomes.filter(
     (outcome) => outcome === 'deleted' || outcome === 'kept' || count(record.counts, outcome) > 0,
   )
+  // The sweep finds nothing where nobody but this demo writes.
+  const hasRow = (stage: Stage) => stage !== 'sweep' || record.counts.sweep !== undefined
   const rowOf = (title: string, files: readonly (readonly [string, FileOnDisk])[], stage?: Stage) => [
     title,
     ...shown.map((outcome) => formatCount(count(record.counts, outcome, stage)).replace(/^0$/, '')),
@@ -50,7 +52,7 @@ export function accountTable(
   ]
   const rows = [
     ['', ...shown.map((outcome) => `${outcome}`), 'gone from disk', 'freed'],
-    ...stages.map((stage) =>
+    ...stages.filter(hasRow).map((stage) =>
       rowOf(
         stageNames[stage],
         gone.filter(([path]) => stageOf(path, root, scenario) === stage),

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../config/config.ts'
 import { parseConfig } from '../../config/load.ts'
 import { startMoulin } from '../../server/moulin.ts'
@@ -136,7 +137,7 @@ async function make(client: RestClient, files: number, style: Style): Promise<Sc
 }
 
 /**
- * Drops the table, and follows the ledger until the answer is there.
+ * Drops the table, and follows the ledger until its purge is over.
  *
  * @param total Number of files that the table reaches.
  */
@@ -152,19 +153,18 @@ async function drop(
   await using watch = await PurgeWatch.open(databaseUrl)
   const progress = new ProgressLine(process.stdout, style)
   const started = performance.now()
-  let answer: { status: number } | undefined
-  const request = client.request('DELETE', path).then((response) => {
-    answer = response
-  })
-  while (answer === undefined) {
-    await Promise.race([request, new Promise((resolve) => setTimeout(resolve, pollInterval))])
+  const { status } = await client.request('DELETE', path)
+  console.log(`  answered ${status} after ${Math.round(performance.now() - started)} ms; the files follow`)
+  for (;;) {
     const record = await watch.read()
-    if (record !== undefined) progress.update(settled(record), total, currentStage(record))
+    if (record === undefined) throw new CommandError('The drop was answered, but the ledger has no purge.')
+    if (record.state !== 'pending' && record.state !== 'running') {
+      progress.finish(settled(record), total, `${record.state}, in ${secondsSince(started)}`)
+      return record
+    }
+    progress.update(settled(record), total, currentStage(record))
+    await sleep(pollInterval)
   }
-  const record = await watch.read()
-  if (record === undefined) throw new CommandError('The drop was answered, but the ledger has no purge.')
-  progress.finish(settled(record), total, `${answer.status} after ${secondsSince(started)}`)
-  return record
 }
 
 function heading(text: string, style: Style): void {

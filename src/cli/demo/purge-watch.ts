@@ -1,17 +1,20 @@
 import type { Database } from '../../database/database.ts'
 import { openDatabase } from '../../database/open.ts'
-import type { PurgeState } from '../../database/schema/purges.ts'
+import { Ledger } from '../../purge/ledger/ledger.ts'
 import { type Outcome, type OutcomeCounts, outcomes, type Stage, stages } from '../../purge/purger.ts'
+import type { PurgeState } from '../../purge/states.ts'
 
 /** A purge as the ledger has it. */
 export interface PurgeRecord {
   readonly state: PurgeState
   readonly counts: OutcomeCounts
+  readonly lastError?: string | undefined
 }
 
 /** Reads the one purge of the demo's ledger through a connection of its own, as an operator would. */
 export class PurgeWatch implements AsyncDisposable {
   readonly #database: Database
+  readonly #ledger: Ledger
 
   static async open(url: string): Promise<PurgeWatch> {
     return new PurgeWatch(await openDatabase(url))
@@ -19,15 +22,13 @@ export class PurgeWatch implements AsyncDisposable {
 
   private constructor(database: Database) {
     this.#database = database
+    this.#ledger = new Ledger(database)
   }
 
   /** Undefined before the drop has committed. */
   async read(): Promise<PurgeRecord | undefined> {
-    const row = await this.#database.reader
-      .selectFrom('purges')
-      .select(['state', 'counts'])
-      .executeTakeFirst()
-    return row === undefined ? undefined : { state: row.state, counts: JSON.parse(row.counts) }
+    const [record] = await this.#ledger.list(1)
+    return record
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -61,4 +62,5 @@ export const stageNames: Readonly<Record<Stage, string>> = {
   statistics: 'statistics',
   metadata: 'older metadata files',
   root: 'the root metadata file',
+  sweep: 'whatever else lies at its location',
 }

@@ -5,6 +5,7 @@ import { CommitUnknownError, type Database, type Executor, type Transaction } fr
 import { DatabaseUrlError } from '../errors.ts'
 import type { Schema } from '../schema/index.ts'
 import { commitOutcome, isRepeatable } from './errors.ts'
+import { Listener } from './listener.ts'
 import { translatingPool } from './pool.ts'
 
 /** Repetitions of a transaction that lost a deadlock or a serialization conflict. */
@@ -90,6 +91,12 @@ export class PostgresDatabase implements Database {
     const { rows } = await sql<{ now: number }>`
       SELECT round(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`.execute(executor)
     return rows[0]!.now
+  }
+
+  async listen(heard: () => void): Promise<() => Promise<void>> {
+    const listener = new Listener(this.#pool.options, heard)
+    await listener.start()
+    return () => listener.stop()
   }
 
   async ping(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { EntryTable, NamespaceTable, PlaceTable } from './catalog.ts'
 import type { IdempotencyTable } from './idempotency.ts'
-import type { PurgeFailureTable, PurgeTable } from './purges.ts'
+import type { CertificateHeadTable, CertificateTable, PurgeFailureTable, PurgeTable } from './purges.ts'
 
 /** All tables, as Kysely sees them. Columns are described in the files beside this one. */
 export interface Schema {
@@ -9,5 +9,7 @@ export interface Schema {
   places: PlaceTable
   purges: PurgeTable
   purge_failures: PurgeFailureTable
+  certificates: CertificateTable
+  certificate_heads: CertificateHeadTable
   idempotency_keys: IdempotencyTable
 }

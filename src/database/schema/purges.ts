@@ -1,4 +1,5 @@
-/** The ledger. */
+/** The ledger, and what is left of a purge when it is over. */
+import type { Generated } from 'kysely'
 
 export type PurgeState =
   | 'retained'
@@ -35,10 +36,15 @@ export interface PurgeTable {
   requested_at: number
   updated_at: number
   started_at: number | null
+  /** When the first file may have been deleted: from then on the purge cannot be undone. */
+  begun_at: number | null
   finished_at: number | null
   /** Not to be claimed before. */
   next_attempt_at: number
+  /** Claims, in all. */
   attempts: number
+  /** Claims since the last one that got a file erased for good. More than `max_attempts` are not made. */
+  fruitless: Generated<number>
   max_attempts: number
   /** 0 is ordinary; higher goes first. */
   priority: number
@@ -46,14 +52,21 @@ export interface PurgeTable {
   /** Fencing token, grows with every claim. */
   lease_epoch: number
   lease_expires_at: number | null
-  /** JSON of {@link OutcomeCounts}. */
+  /** JSON of OutcomeCounts: what this attempt has dealt with since it last saved. Forgotten at the next claim. */
   counts: string
-  /** JSON; what a resumed attempt need not do again. */
+  /** JSON of Tally: what is done for good, as of `checkpoint`. */
+  tally: Generated<string>
+  /** JSON; where a resumed attempt goes on. */
   checkpoint: string | null
+  /** Files that the reach is expected to have, once it has been looked at; for a progress bar. */
+  expected: number | null
+  /** 1: the reach cannot be read, and an operator has asked for the owned location to be erased whole. */
+  by_location: Generated<number>
   /** What an external engine calls the work that was handed off to it. */
   reference: string | null
   /** Where a held purge returns to. */
   held_from: PurgeState | null
+  held_by: 'guard' | 'operator' | null
   hold_reason: string | null
   last_error: string | null
 }
@@ -66,4 +79,23 @@ export interface PurgeFailureTable {
   code: string
   message: string
   failed_at: number
+}
+
+export interface CertificateTable {
+  purge_id: string
+  warehouse: string
+  /** 1 for the first certificate of the warehouse. */
+  sequence: number
+  /** SHA-256 of `body`, hexadecimal. */
+  hash: string
+  /** Canonical JSON. */
+  body: string
+  created_at: number
+}
+
+/** The last certificate of each warehouse; its row is locked while the next one is written. */
+export interface CertificateHeadTable {
+  warehouse: string
+  sequence: number
+  hash: string | null
 }

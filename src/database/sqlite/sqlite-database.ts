@@ -54,6 +54,10 @@ export class SqliteDatabase implements Database {
     return rows[0]!.now
   }
 
+  async listen(): Promise<() => Promise<void>> {
+    return async () => undefined
+  }
+
   async ping(): Promise<void> {
     await sql`SELECT 1`.execute(this.reader)
   }

@@ -4,7 +4,8 @@
  */
 import type { DroppedEntry } from '../../catalog/catalog.ts'
 import { badRequest, IcebergError } from '../../iceberg/errors.ts'
-import { runPurge } from '../../purge/run-purge.ts'
+import { runPurge } from '../../purge/run-attempt.ts'
+import type { PurgeState } from '../../purge/states.ts'
 import type { Answer, Call } from '../call.ts'
 import { metadataLocationOf, storedTableAnswer } from '../documents.ts'
 import { mutate, type StoredBody } from '../idempotency.ts'
@@ -12,8 +13,8 @@ import { purgePath } from '../management/purges.ts'
 import { purgeObserver } from '../purge-observer.ts'
 import { noContent } from '../route.ts'
 
-/** Attempts at a purge. */
-const maxAttempts = 5
+/** Milliseconds that the workers leave to the DELETE that does the work itself; then its server must have died. */
+const ownTime = 60_000
 
 export async function dropTable(call: Call): Promise<Answer> {
   const identifier = call.table()
@@ -85,7 +86,14 @@ async function drop(
           requestId: call.request.id,
           client: call.request.headers['user-agent'] ?? '',
         }
-        purgeId = await ledger.record(tx, dropped, origin, { purger: purger.name, maxAttempts })
+        const { maxAttempts, retention } = call.warehouse.config.purge
+        const delay = purger.waits ? ownTime : 0
+        purgeId = await ledger.record(tx, dropped, origin, {
+          purger: purger.name,
+          maxAttempts,
+          retention,
+          delay,
+        })
       },
       store: () => (purgeId === undefined ? { kind: 'empty' } : { kind: 'purge', id: purgeId }),
       answer: () => (purgeId === undefined ? noContent : purged(call, purgeId)),
@@ -96,27 +104,55 @@ async function drop(
 }
 
 /**
- * Works on the purge if DELETE has to wait for it, else tells the engine. A held purge is no failure: the drop is done,
- * the files stay.
+ * Works on the purge if DELETE has to wait for it, else tells the workers. A held purge is no failure: the drop is done,
+ * the files stay. Nor is a retained one: it is for later.
  */
 async function purged(call: Call, id: string): Promise<Answer> {
   const { deps, warehouse } = call
-  if (!warehouse.purger.waits) {
-    deps.engine.notify()
+  if (!waitsForPurges(call)) {
+    deps.notifyWorkers()
     return accepted(id)
   }
   const end = await runPurge(id, {
     database: deps.database,
     ledger: deps.ledger,
     purger: warehouse.purger,
-    io: warehouse.io,
+    io: deps.pacer.pace(warehouse.io, warehouse.rateLimit),
+    leaseTime: warehouse.config.purge.leaseTimeout,
+    deleteConcurrency: warehouse.config.purge.deleteConcurrency,
+    sweep: warehouse.config.purge.sweep,
     logger: call.request.log as never,
     owner: deps.identity,
     signal: deps.stopping,
     observer: purgeObserver(deps.metrics, warehouse.name),
   })
-  if (end.state === 'failed') throw purgeFailed(id, end.message)
-  return accepted(id)
+  return answerFor(id, end.state, end.message)
+}
+
+function waitsForPurges({ warehouse }: Call): boolean {
+  return warehouse.purger.waits && warehouse.config.purge.retention === 0
+}
+
+/** What a DELETE that waits says of its purge. */
+function answerFor(id: string, state: PurgeState | undefined, message: string | undefined): Answer {
+  switch (state) {
+    case 'failed':
+      throw purgeFailed(id, message)
+    case 'pending':
+    case 'running':
+    case 'handed_off':
+      throw new IcebergError(
+        'ServiceUnavailableException',
+        `The table is dropped; purge ${id} is still erasing its files.`,
+        { retryAfterSeconds: 5 },
+      )
+    case undefined:
+    case 'succeeded':
+    case 'held':
+    case 'retained':
+    case 'cancelled':
+      return accepted(id)
+  }
 }
 
 /** 204 as the specification says, and where the purge can be watched (RFC 8288). */
@@ -127,16 +163,8 @@ function accepted(id: string): Answer {
 async function replayDrop(call: Call, body: StoredBody): Promise<Answer> {
   if (body.kind !== 'purge') return noContent
   const record = await call.deps.ledger.get(body.id)
-  if (!call.warehouse.purger.waits) return accepted(body.id)
-  if (record?.state === 'failed') throw purgeFailed(body.id, record.lastError)
-  if (record?.state === 'running') {
-    throw new IcebergError(
-      'ServiceUnavailableException',
-      `The table is dropped; purge ${body.id} is still erasing its files.`,
-      { retryAfterSeconds: 5 },
-    )
-  }
-  return accepted(body.id)
+  if (!waitsForPurges(call)) return accepted(body.id)
+  return answerFor(body.id, record?.state, record?.lastError)
 }
 
 function purgeFailed(id: string, reason: string | undefined): IcebergError {

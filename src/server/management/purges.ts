@@ -1,7 +1,11 @@
 /** What operators ask of purges: `/management/v1/purges`. The least that is needed to see one work. */
 import { badRequest, IcebergError } from '../../iceberg/errors.ts'
+import type { JsonValue } from '../../iceberg/json/exact-json.ts'
+import { Fields } from '../../iceberg/json/fields.ts'
+import { PurgeStateError } from '../../purge/ledger/operations.ts'
+import type { PurgeRecord } from '../../purge/ledger/record.ts'
 import type { PathFailure } from '../../purge/purger.ts'
-import type { PurgeRecord } from '../../purge/record.ts'
+import type { PurgeState } from '../../purge/states.ts'
 import type { Principal } from '../../security/authorizer.ts'
 import type { Answer } from '../call.ts'
 import type { Dependencies } from '../deps.ts'
@@ -26,19 +30,44 @@ export async function showPurge(deps: Dependencies, principal: Principal, id: st
   return { status: 200, body: purgeBody(record, await deps.ledger.failures(id)) }
 }
 
-/** Has a failed purge tried again by the engine. Throws BadRequestException for one that is not failed. */
-export async function retryPurge(deps: Dependencies, principal: Principal, id: string): Promise<Answer> {
-  const record = await find(deps, principal, id, 'purge.retry')
-  if (deps.warehouses.get(record.purge.warehouse)?.purger.waits !== false) {
-    throw badRequest(
-      `Warehouse ${record.purge.warehouse} has no purger that works in the background; set its purge.purger to sql-async`,
+/**
+ * Has a failed purge tried again by the workers. With `{"by-location": true}`, by erasing its owned locations whole, for a
+ * table whose metadata or manifests cannot be read any more. Throws BadRequestException for one that is not failed.
+ */
+export async function retryPurge(
+  deps: Dependencies,
+  principal: Principal,
+  id: string,
+  body: JsonValue | undefined,
+): Promise<Answer> {
+  await find(deps, principal, id, 'purge.retry')
+  const byLocation =
+    body === undefined ? false : (new Fields(body, 'body').optionalBoolean('by-location') ?? false)
+  const state = await operated(() => deps.ledger.retry(id, { byLocation }))
+  deps.notifyWorkers()
+  return { status: 202, body: { id, state } }
+}
+
+/** The certificate of a purge that is over. */
+export async function showCertificate(deps: Dependencies, principal: Principal, id: string): Promise<Answer> {
+  await find(deps, principal, id, 'purge.read')
+  const sealed = await deps.ledger.certificate(id)
+  if (!sealed) {
+    throw new IcebergError(
+      'NoSuchCertificateException',
+      `Purge ${id.slice(0, 100)} has no certificate: it is not over.`,
     )
   }
-  if (!(await deps.ledger.retry(id))) {
-    throw badRequest(`Purge ${id} is ${record.state}; only a failed one can be tried again`)
+  return { status: 200, body: sealed }
+}
+
+/** What the state of the purge does not allow is the asker's error. */
+async function operated(operation: () => Promise<PurgeState | undefined>): Promise<PurgeState | undefined> {
+  try {
+    return await operation()
+  } catch (error) {
+    throw error instanceof PurgeStateError ? badRequest(error.message) : error
   }
-  deps.engine.notify()
-  return { status: 202, body: { id, state: 'pending' } }
 }
 
 async function find(
@@ -71,8 +100,17 @@ function purgeBody({ purge, ...record }: PurgeRecord, failures?: readonly PathFa
     'started-at': record.startedAt,
     'updated-at': record.updatedAt,
     'finished-at': record.finishedAt,
+    'begun-at': record.begunAt,
+    'next-attempt-at': ['pending', 'retained', 'handed_off'].includes(record.state)
+      ? record.nextAttemptAt
+      : undefined,
     attempts: record.attempts,
+    'max-attempts': record.maxAttempts,
+    priority: record.priority,
+    'expected-files': record.expected,
     counts: record.counts,
+    bytes: record.bytes,
+    'held-by': record.heldBy,
     'hold-reason': record.holdReason,
     'last-error': record.lastError,
     failures,

@@ -5,6 +5,7 @@ import {
   type FileInfo,
   type FileIO,
   type ReadOptions,
+  type StoreSettings,
 } from '../file-io.ts'
 import type { S3StorageOptions } from '../options.ts'
 import { type Connection, connect } from './client.ts'
@@ -13,6 +14,7 @@ import { errorCode, fileError } from './errors.ts'
 import { listObjects } from './list.ts'
 import { objectOf } from './object.ts'
 import { readObject } from './read.ts'
+import { bucketSettings } from './settings.ts'
 import { writeObject } from './write.ts'
 
 export interface S3FileIOOptions extends S3StorageOptions {
@@ -79,6 +81,10 @@ export class S3FileIO implements FileIO {
   }
 
   async removeEmptyDirectories(): Promise<void> {}
+
+  async storeSettings(location: string): Promise<StoreSettings> {
+    return await bucketSettings(await this.#connect(), location)
+  }
 
   async close(): Promise<void> {
     const connection = await this.#connection

@@ -59,6 +59,7 @@ class TableWriter {
     statistics: [],
     metadata: [],
     root: [],
+    sweep: [],
   }
   readonly #manifests: ListedManifest[] = []
 

@@ -1,6 +1,9 @@
 """A catalog and an independent look at the store, as the environment describes them."""
 
+import json
 import os
+import time
+import urllib.request
 import uuid
 
 import pyarrow as pa
@@ -94,3 +97,17 @@ def rows(*pairs):
 
 def content(table, **options):
     return sorted((row["id"], row["city"]) for row in table.scan(**options).to_arrow().to_pylist())
+
+
+def purge(catalog, table):
+    """Drops with purge, and waits until the purge of this table is over, however it ends."""
+    catalog.purge_table(table.name())
+    deadline = time.monotonic() + 60
+    while True:
+        with urllib.request.urlopen(os.environ["MOULIN_TEST_URI"] + "/management/v1/purges") as answer:
+            purges = json.load(answer)["purges"]
+        mine = [purge for purge in purges if purge["uuid"] == str(table.metadata.table_uuid)]
+        if mine and all(purge["state"] not in ("pending", "running") for purge in mine):
+            return
+        assert time.monotonic() < deadline, mine
+        time.sleep(0.05)

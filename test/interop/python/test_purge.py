@@ -1,7 +1,7 @@
 """A purge erases exactly what the table reaches: seen by a listing that neither Moulin nor Iceberg makes."""
 
 import pytest
-from conftest import content, rows
+from conftest import content, purge, rows
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import IdentityTransform
@@ -39,7 +39,7 @@ def purge_and_check(catalog, store, table, left=frozenset()):
     reach = reachable(table, store)
     before = store.listing()
     assert reach <= before.keys()
-    catalog.purge_table(table.name())
+    purge(catalog, table)
     after = store.listing()
     assert before.keys() - after.keys() == reach - left
     assert all(after[path] == before[path] for path in after)
@@ -95,7 +95,7 @@ def test_purge_waits_when_the_table_lives_on_under_another_name(catalog, namespa
     table = catalog.load_table(table.name())
     again = catalog.register_table(f"{namespace}.second", table.metadata_location)
     before = store.listing()
-    catalog.purge_table(table.name())
+    purge(catalog, table)
     assert store.listing() == before
     assert content(catalog.load_table(again.name())) == content(again)
 
@@ -103,7 +103,7 @@ def test_purge_waits_when_the_table_lives_on_under_another_name(catalog, namespa
 def test_name_can_be_used_again_at_once(catalog, namespace, store):
     table = catalog.create_table(f"{namespace}.again", schema=SCHEMA)
     fill(table)
-    catalog.purge_table(table.name())
+    purge(catalog, table)
     fresh = catalog.create_table(f"{namespace}.again", schema=SCHEMA)
     fresh.append(rows((9, "z")))
     assert content(catalog.load_table(fresh.name())) == [(9, "z")]

@@ -7,6 +7,7 @@ a store that checks no signatures.
 import hashlib
 import json
 import os
+import time
 import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as xml
@@ -94,6 +95,16 @@ def request(method, table, query=""):
     return http(method, f"{URI}/v1/main/namespaces/{namespace}/tables/{name}{query}")
 
 
+def wait_for_purges():
+    """Until the workers have nothing left to do."""
+    for _ in range(600):
+        purges = json.loads(http("GET", f"{URI}/management/v1/purges"))["purges"]
+        if all(purge["state"] not in ("pending", "running") for purge in purges):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"purges do not end: {purges}")
+
+
 def purge(table):
     reach = reachable(table)
     # Hadoop's checksum files go with the files they belong to.
@@ -101,6 +112,7 @@ def purge(table):
     reach |= {path for path in (str(Path(p).parent / f".{Path(p).name}.crc") for p in reach) if path in before}
     assert reach and reach <= before.keys(), f"{table}: {reach - before.keys()}"
     request("DELETE", table, "?purgeRequested=true")
+    wait_for_purges()
     after = listing()
     equal(before.keys() - after.keys(), reach, f"purge of {table} erases its {len(reach)} files, no other")
     equal({path: before[path] for path in after}, after, f"purge of {table} leaves every other file as it was")

@@ -7,7 +7,6 @@ export class SqlAsyncPurger implements IcebergPurger {
   readonly waits = false
 
   async purge(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
-    await eraseReach(purge, run)
-    return { kind: 'done' }
+    return await eraseReach(purge, run)
   }
 }

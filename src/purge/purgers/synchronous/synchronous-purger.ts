@@ -7,7 +7,6 @@ export class SynchronousPurger implements IcebergPurger {
   readonly waits = true
 
   async purge(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
-    await eraseReach(purge, run)
-    return { kind: 'done' }
+    return await eraseReach(purge, run)
   }
 }

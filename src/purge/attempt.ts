@@ -1,0 +1,214 @@
+/** Keeps a lease alive while a purger works under it, and collects what it has done. */
+import type { Logger } from 'pino'
+import type { Database } from '../database/database.ts'
+import type { FileIO } from '../storage/file-io.ts'
+import { forwardFileIO } from '../storage/forward.ts'
+import type { Clock } from './clock.ts'
+import { keepOthers } from './guard.ts'
+import type { Lease } from './ledger/claims.ts'
+import {
+  type AttemptEnd,
+  beat,
+  begin,
+  finish,
+  isHeld,
+  LeaseLostError,
+  namedFailures,
+  type Progress,
+  reportFailures,
+  resolveFailures,
+} from './ledger/leased.ts'
+import { type OutcomeCounts, outcomes, type PurgeRun, stages, type Tally } from './purger.ts'
+import { addCounts, addTallies, emptyTally, subtractCounts } from './tally.ts'
+
+/** Milliseconds between two beats, at most: progress is watched. */
+const maxBeatInterval = 1_000
+/** Milliseconds before a write that the database did not take is tried again. */
+const retryPause = 250
+
+export interface AttemptOptions {
+  readonly database: Database
+  readonly lease: Lease
+  /** Milliseconds. */
+  readonly leaseTime: number
+  readonly io: FileIO
+  readonly deleteConcurrency: number
+  readonly logger: Logger
+  readonly clock: Clock
+  /** Aborted when the server stops, or others wait for the worker. */
+  readonly signal: AbortSignal
+  readonly onProgress?: ((counts: OutcomeCounts) => void) | undefined
+}
+
+export class Attempt {
+  readonly run: PurgeRun
+  readonly #options: AttemptOptions
+  readonly #lost = new AbortController()
+  readonly #stopped = new AbortController()
+  readonly #beating: Promise<void>
+  /** By this process's clock: until then nobody else can have the purge. */
+  #deadline: number
+  #writing: Promise<void> = Promise.resolve()
+  #begun: Promise<void> | undefined
+  #counts: OutcomeCounts = {}
+  #tally: Tally
+  #checkpoint: unknown
+  #expected: number | undefined
+  #fruitful = false
+
+  constructor(options: AttemptOptions) {
+    const { lease, clock } = options
+    this.#options = options
+    this.#tally = lease.tally
+    this.#checkpoint = lease.checkpoint
+    this.#expected = lease.expected
+    this.#deadline = clock.now() + options.leaseTime
+    if (lease.begun) this.#begun = Promise.resolve()
+    this.run = this.#runFor(options)
+    this.#beating = this.#beatAlways()
+  }
+
+  get leaseLost(): boolean {
+    return this.#lost.signal.aborted
+  }
+
+  get fruitful(): boolean {
+    return this.#fruitful
+  }
+
+  /** Stops the beats and writes how the attempt ended. Throws LeaseLostError, and what the database throws in the end. */
+  async finish(end: AttemptEnd): Promise<void> {
+    await this.stop()
+    const { database, lease } = this.#options
+    await this.#persist(() => finish(database, lease, end, this.#progress()))
+  }
+
+  /** Stops the beats. */
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#beating
+    await this.#writing.catch(() => undefined)
+  }
+
+  #runFor({ database, lease, logger, signal, io, deleteConcurrency, onProgress }: AttemptOptions): PurgeRun {
+    const attempt = this
+    return {
+      signal: AbortSignal.any([this.#lost.signal, signal]),
+      epoch: lease.epoch,
+      attempt: lease.attempt,
+      logger,
+      io: forwardFileIO(io, {
+        deleteFiles: async (locations, options) => {
+          await attempt.run.begin()
+          return await io.deleteFiles(locations, options)
+        },
+      }),
+      keep: keepOthers(database.reader, lease.purge),
+      deleteConcurrency,
+      get checkpoint() {
+        return attempt.#checkpoint
+      },
+      begin: async () => {
+        attempt.#begun ??= attempt.#persist(() => begin(database, lease))
+        await attempt.#begun
+      },
+      confirm: () => attempt.#confirm(),
+      expect: (files) => {
+        attempt.#expected = files
+      },
+      progress: (counts) => {
+        attempt.#counts = addCounts(attempt.#counts, counts)
+        onProgress?.(counts)
+      },
+      save: (checkpoint, tally = emptyTally) => {
+        attempt.#checkpoint = checkpoint
+        attempt.#tally = addTallies(attempt.#tally, tally)
+        attempt.#counts = subtractCounts(attempt.#counts, tally.counts)
+        attempt.#fruitful ||= isFruitful(tally)
+      },
+      flush: () => attempt.#beat(),
+      report: (failures) => attempt.#persist(() => reportFailures(database, lease, failures)),
+      reported: (stage) => attempt.#persist(() => namedFailures(database, lease, stage)),
+      resolve: (paths) => attempt.#persist(() => resolveFailures(database, lease, paths)),
+    }
+  }
+
+  async #beatAlways(): Promise<void> {
+    const { clock, leaseTime, logger } = this.#options
+    const interval = Math.min(leaseTime / 3, maxBeatInterval)
+    const until = AbortSignal.any([this.#stopped.signal, this.#lost.signal])
+    while (!until.aborted) {
+      await clock.sleep(interval, until).catch(() => undefined)
+      if (until.aborted) return
+      try {
+        await this.#beat()
+      } catch (error) {
+        // A lease that is lost ends the work by its signal; otherwise it has a part of its time left.
+        if (!(error instanceof LeaseLostError)) logger.warn({ err: error }, 'lease of purge not renewed')
+      }
+    }
+  }
+
+  /** One after another: an older state must not be written over a newer one. */
+  async #beat(): Promise<void> {
+    const { database, lease, leaseTime, clock } = this.#options
+    const turn = this.#writing.catch(() => undefined)
+    this.#writing = turn.then(() =>
+      this.#persist(async () => {
+        const began = clock.now()
+        await beat(database, lease, leaseTime, this.#progress())
+        this.#deadline = began + leaseTime
+      }),
+    )
+    await this.#writing
+  }
+
+  async #confirm(): Promise<void> {
+    const { database, lease, clock } = this.#options
+    this.run.signal.throwIfAborted()
+    // A process that was paused may have slept through its lease: renewing it shows whether it still has it.
+    if (clock.now() >= this.#deadline) await this.#beat()
+    const held = await this.#persist(() => isHeld(database, lease))
+    if (!held) throw this.#loseLease()
+  }
+
+  /** Repeats what the database did not take, as long as the lease lasts: a restart of the database costs no attempt. */
+  async #persist<T>(write: () => Promise<T>): Promise<T> {
+    const { clock } = this.#options
+    for (;;) {
+      try {
+        return await write()
+      } catch (error) {
+        if (error instanceof LeaseLostError) throw this.#loseLease()
+        if (!isOutage(error) || clock.now() + retryPause >= this.#deadline) throw error
+      }
+      await clock.sleep(retryPause)
+    }
+  }
+
+  #loseLease(): LeaseLostError {
+    const error = new LeaseLostError(this.#options.lease.purge.id)
+    this.#lost.abort(error)
+    return error
+  }
+
+  #progress(): Progress {
+    return {
+      counts: this.#counts,
+      tally: this.#tally,
+      checkpoint: this.#checkpoint,
+      expected: this.#expected,
+      fruitful: this.#fruitful,
+    }
+  }
+}
+
+/** The database was not there, or did not say whether it has committed; what is written is absolute and can be repeated. */
+function isOutage(error: unknown): boolean {
+  const { name, type } = error as { name?: string; type?: string }
+  return name === 'CommitUnknownError' || type === 'ServiceUnavailableException'
+}
+
+function isFruitful({ counts }: Tally): boolean {
+  return stages.some((stage) => outcomes.some((outcome) => (counts[stage]?.[outcome] ?? 0) > 0))
+}

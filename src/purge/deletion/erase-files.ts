@@ -1,0 +1,170 @@
+/**
+ * The one way in which files are deleted, whatever the purger: paths come in, in an order that another attempt would
+ * repeat; they are asked of the keep rule, deleted in batches of which several are in flight, counted by outcome, and
+ * named when they could not be erased. What is done is saved as far as everything before it is done, too, so that an
+ * attempt that is cut off repeats a second of work.
+ */
+import {
+  BlockedPurgeError,
+  type PathFailure,
+  type PurgeRun,
+  RetryablePurgeError,
+  type Stage,
+  ThrottledPurgeError,
+} from '../purger.ts'
+import { Batch, type DoomedFile } from './batch.ts'
+import { InOrder } from './in-order.ts'
+
+/** Paths of one call of deleteFiles: what S3 takes in one request. */
+export const batchSize = 1_000
+
+/** Files in a row, and what to save when they and all before them are done. */
+export interface Portion {
+  readonly files: readonly DoomedFile[]
+  /** Gives the checkpoint after the first `count` of these files. */
+  checkpoint(count: number): unknown
+}
+
+export interface EraseOptions {
+  /** Keeps every path of the stage, under this name. */
+  readonly rule?: string | undefined
+}
+
+/**
+ * Erases the files of one stage. Throws RetryablePurgeError (or ThrottledPurgeError, when the store asked for patience)
+ * when files failed, BlockedPurgeError when the store forbids to delete some: their parents must stay, or nobody could
+ * find them again.
+ */
+export async function eraseFiles(
+  run: PurgeRun,
+  stage: Stage,
+  portions: AsyncIterable<Portion> | Iterable<Portion>,
+  options: EraseOptions = {},
+): Promise<void> {
+  const eraser = new StageEraser(run, stage, options.rule)
+  await eraser.repeatFailures()
+  await eraser.erase(portions)
+  eraser.answer()
+}
+
+/** Codes of stores that ask for fewer requests. */
+const throttling = /SlowDown|Throttl|TooManyRequests|RequestLimitExceeded|ServiceUnavailable/i
+
+class StageEraser {
+  readonly #run: PurgeRun
+  readonly #stage: Stage
+  readonly #rule: string | undefined
+  readonly #saved = new InOrder()
+  readonly #failed = { failed: 0, blocked: 0, throttled: 0 }
+  #example: PathFailure | undefined
+  #begun = false
+  /** Not all failures could be named: nothing after them may be saved. */
+  #unnamed = false
+
+  constructor(run: PurgeRun, stage: Stage, rule: string | undefined) {
+    this.#run = run
+    this.#stage = stage
+    this.#rule = rule
+  }
+
+  /** What earlier attempts could not erase lies before the checkpoint: only its names tell of it. */
+  async repeatFailures(): Promise<void> {
+    const paths = await this.#run.reported(this.#stage)
+    for (let at = 0; at < paths.length; at += batchSize) {
+      const batch = new Batch(this.#stage)
+      for (const path of paths.slice(at, at + batchSize)) batch.add({ path, size: undefined })
+      const failures = await this.#delete(batch)
+      const still = new Set(failures.map(({ path }) => path))
+      await this.#run.resolve(batch.paths.filter((path) => !still.has(path)))
+      this.#run.save(this.#run.checkpoint, batch.tally())
+    }
+  }
+
+  async erase(portions: AsyncIterable<Portion> | Iterable<Portion>): Promise<void> {
+    const inFlight = new Set<Promise<void>>()
+    const errors: unknown[] = []
+    const start = async (batch: Batch, checkpoint: unknown) => {
+      while (inFlight.size >= this.#run.deleteConcurrency) await Promise.race(inFlight)
+      if (errors.length > 0) return
+      const done: Promise<void> = this.#finish(batch, checkpoint)
+        .catch((error: unknown) => void errors.push(error))
+        .finally(() => inFlight.delete(done))
+      inFlight.add(done)
+    }
+    try {
+      let batch = new Batch(this.#stage)
+      let checkpoint: unknown
+      for await (const portion of portions) {
+        let taken = 0
+        for (const file of portion.files) {
+          batch.add(file)
+          taken++
+          if (batch.size < batchSize) continue
+          await start(batch, portion.checkpoint(taken))
+          batch = new Batch(this.#stage)
+          if (errors.length > 0) break
+        }
+        checkpoint = portion.checkpoint(portion.files.length)
+        if (errors.length > 0) break
+      }
+      if (checkpoint !== undefined) await start(batch, checkpoint)
+    } finally {
+      // Nothing goes on behind an error.
+      await Promise.all(inFlight)
+    }
+    if (errors.length > 0) throw errors[0]
+  }
+
+  /** Throws when the stage is not wholly erased. */
+  answer(): void {
+    const { failed, blocked, throttled } = this.#failed
+    const problems = [
+      failed > 0 ? `${failed} could not be deleted` : '',
+      blocked > 0 ? `${blocked} must not be deleted (blocked by the store)` : '',
+    ].filter((problem) => problem !== '')
+    if (problems.length === 0) return
+    const { path, code, message } = this.#example!
+    const text = `Of the ${this.#stage} files ${problems.join(' and ')}, among them ${path}: ${code}: ${message}`
+    if (failed === 0) throw new BlockedPurgeError(text)
+    throw throttled === failed ? new ThrottledPurgeError(text) : new RetryablePurgeError(text)
+  }
+
+  async #finish(batch: Batch, checkpoint: unknown): Promise<void> {
+    const save = this.#saved.next()
+    await this.#delete(batch)
+    if (this.#unnamed) {
+      // Only another look at the whole stage finds those that have no name: it is of no use to go on without end.
+      this.answer()
+    }
+    save(() => this.#run.save(checkpoint, batch.tally()))
+  }
+
+  async #delete(batch: Batch): Promise<PathFailure[]> {
+    const run = this.#run
+    run.signal.throwIfAborted()
+    const doomed = batch.keep(
+      this.#rule === undefined ? await run.keep(batch.paths) : new Array<string>(batch.size).fill(this.#rule),
+    )
+    let failures: PathFailure[] = []
+    if (doomed.length > 0) {
+      if (!this.#begun) await run.begin()
+      this.#begun = true
+      await run.confirm()
+      run.signal.throwIfAborted()
+      const outcomes = await run.io.deleteFiles(doomed, { signal: run.signal })
+      failures = batch.account(doomed, outcomes)
+    }
+    run.progress(batch.counts())
+    if (failures.length > 0) await this.#fail(failures)
+    return failures
+  }
+
+  async #fail(failures: readonly PathFailure[]): Promise<void> {
+    for (const { outcome, code } of failures) {
+      this.#failed[outcome]++
+      if (outcome === 'failed' && throttling.test(code)) this.#failed.throttled++
+    }
+    this.#example ??= failures[0]
+    if (!(await this.#run.report(failures))) this.#unnamed = true
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * Runs actions in the order in which their turns were taken, whenever they come: the second waits for the first. A turn
+ * whose action never comes stops all after it.
+ */
+export class InOrder {
+  readonly #ready: ((() => void) | undefined)[] = []
+  #taken = 0
+  #done = 0
+
+  /** Takes a turn. Gives what is called with its action. */
+  next(): (action: () => void) => void {
+    const turn = this.#taken++
+    return (action) => {
+      this.#ready[turn - this.#done] = action
+      while (this.#ready[0]) {
+        this.#done++
+        this.#ready.shift()!()
+      }
+    }
+  }
+}

@@ -1,0 +1,164 @@
+/** Who works on which purge: finding those that are due, and taking their leases. */
+import { type Selectable, sql } from 'kysely'
+import type { Executor, Transaction } from '../../database/database.ts'
+import { dialectOf } from '../../database/dialect.ts'
+import type { PurgeTable } from '../../database/schema/purges.ts'
+import { sharedWith } from '../guard.ts'
+import type { Purge, Tally } from '../purger.ts'
+import { parseTally } from '../tally.ts'
+import { purgeOf } from './record.ts'
+
+/** A purge with the lease under which one worker works on it, as it was when the lease was taken. */
+export interface Lease {
+  readonly purge: Purge
+  readonly owner: string
+  /** Fencing token: grows with every claim. */
+  readonly epoch: number
+  /** 1 for the first claim. */
+  readonly attempt: number
+  /** Claims since the last one that got anything erased, this one included. */
+  readonly fruitless: number
+  readonly maxAttempts: number
+  /** Done for good so far. */
+  readonly tally: Tally
+  readonly checkpoint: unknown
+  readonly expected: number | undefined
+  /** A file may have been deleted. */
+  readonly begun: boolean
+  readonly byLocation: boolean
+  /** Of work that was handed off. */
+  readonly reference: string | undefined
+}
+
+export interface Claimant {
+  readonly owner: string
+  /** Milliseconds. */
+  readonly leaseTime: number
+  /** By the database's clock. */
+  readonly now: number
+}
+
+/**
+ * The purge of a warehouse that is due next: a lease that has run out first, then by priority and by the time for which
+ * it waits. One that another transaction is claiming is passed over.
+ */
+export async function nextDue(tx: Transaction, warehouse: string, now: number): Promise<string | undefined> {
+  // SQLite's write transactions are alone anyway.
+  const lock = dialectOf(tx) === 'postgres' ? sql`FOR UPDATE SKIP LOCKED` : sql``
+  const abandoned = await sql<{ id: string }>`
+    SELECT id FROM purges
+    WHERE state = 'running' AND warehouse = ${warehouse} AND lease_expires_at < ${now}
+    ORDER BY lease_expires_at LIMIT 1 ${lock}`.execute(tx)
+  if (abandoned.rows[0]) return abandoned.rows[0].id
+  const pending = await sql<{ id: string }>`
+    SELECT id FROM purges
+    WHERE state = 'pending' AND warehouse = ${warehouse} AND next_attempt_at <= ${now}
+    ORDER BY priority DESC, next_attempt_at, id LIMIT 1 ${lock}`.execute(tx)
+  if (pending.rows[0]) return pending.rows[0].id
+  const waiting = await sql<{ id: string }>`
+    SELECT id FROM purges
+    WHERE state IN ('retained', 'handed_off') AND warehouse = ${warehouse} AND next_attempt_at <= ${now}
+    ORDER BY next_attempt_at, id LIMIT 1 ${lock}`.execute(tx)
+  return waiting.rows[0]?.id
+}
+
+/** Whether any purge of a warehouse waits for a worker. */
+export async function isAnyDue(executor: Executor, warehouse: string, now: number): Promise<boolean> {
+  const { rows } = await sql`
+    SELECT 1 FROM purges
+    WHERE state = 'pending' AND warehouse = ${warehouse} AND next_attempt_at <= ${now} LIMIT 1`.execute(
+    executor,
+  )
+  return rows.length > 0
+}
+
+/**
+ * Takes the lease of a purge, after asking the guard in the same transaction, in which the places are locked: when its
+ * files are a live or retained table's, too, the purge is held instead. The attempt counts from here, so that a purge
+ * that kills its worker every time ends as failed, too.
+ *
+ * Undefined when the purge is not to be had; `settled` when it is now held or failed.
+ */
+export async function takeLease(
+  tx: Transaction,
+  id: string,
+  { owner, leaseTime, now }: Claimant,
+): Promise<Lease | 'settled' | undefined> {
+  const row = await tx
+    .updateTable('purges')
+    .set((where) => ({
+      state: 'running',
+      lease_owner: owner,
+      lease_epoch: where('lease_epoch', '+', 1),
+      lease_expires_at: now + leaseTime,
+      attempts: where('attempts', '+', 1),
+      fruitless: where('fruitless', '+', 1),
+      started_at: sql<number>`coalesce(started_at, ${now})`,
+      updated_at: now,
+      counts: '{}',
+    }))
+    .where('id', '=', id)
+    .where((where) =>
+      where.or([
+        where('state', 'in', ['pending', 'retained', 'handed_off']),
+        where.and([where('state', '=', 'running'), where('lease_expires_at', '<', now)]),
+      ]),
+    )
+    .returningAll()
+    .executeTakeFirst()
+  if (!row) return undefined
+  const reason = row.reference === null ? await sharedWith(tx, row) : undefined
+  if (reason !== undefined) {
+    await settle(tx, row, { state: 'held', held_from: 'pending', held_by: 'guard', hold_reason: reason })
+    return 'settled'
+  }
+  if (row.fruitless > row.max_attempts) {
+    const last_error = `Given up after ${row.max_attempts} attempts in which nothing was erased; the last one ended with its worker. ${row.last_error ?? ''}`
+    await settle(tx, row, { state: 'failed', finished_at: now, last_error })
+    return 'settled'
+  }
+  return leaseOf(row, owner)
+}
+
+function leaseOf(row: Selectable<PurgeTable>, owner: string): Lease {
+  return {
+    purge: purgeOf(row),
+    owner,
+    epoch: row.lease_epoch,
+    attempt: row.attempts,
+    fruitless: row.fruitless,
+    maxAttempts: row.max_attempts,
+    tally: parseTally(row.tally),
+    checkpoint: row.checkpoint === null ? undefined : (JSON.parse(row.checkpoint) as unknown),
+    expected: row.expected ?? undefined,
+    begun: row.begun_at !== null,
+    byLocation: row.by_location === 1,
+    reference: row.reference ?? undefined,
+  }
+}
+
+/** Ends the claim at once: it was none that counts. */
+async function settle(
+  tx: Transaction,
+  row: Selectable<PurgeTable>,
+  change: {
+    readonly state: 'held' | 'failed'
+    readonly held_from?: 'pending'
+    readonly held_by?: 'guard'
+    readonly hold_reason?: string
+    readonly finished_at?: number
+    readonly last_error?: string
+  },
+): Promise<void> {
+  await tx
+    .updateTable('purges')
+    .set({
+      ...change,
+      lease_owner: null,
+      lease_expires_at: null,
+      attempts: row.attempts - 1,
+      fruitless: row.fruitless - 1,
+    })
+    .where('id', '=', row.id)
+    .execute()
+}

@@ -1,0 +1,252 @@
+/**
+ * What the holder of a lease writes. Every statement carries owner and epoch, so that a worker that was declared dead
+ * changes nothing any more; values are absolute, so that a write whose COMMIT was not answered can be repeated.
+ */
+import type { Selectable } from 'kysely'
+import type { Database, Transaction } from '../../database/database.ts'
+import type { PurgeTable } from '../../database/schema/purges.ts'
+import type { OutcomeCounts, PathFailure, Stage, Tally } from '../purger.ts'
+import { addCounts } from '../tally.ts'
+import { appendCertificate, type Evidence } from './certificates.ts'
+import type { Lease } from './claims.ts'
+import { isStorable, storedPath, storedText } from './text.ts'
+
+/** Failures that are named per purge; all are counted. */
+export const maxFailures = 10_000
+/** Rows of one INSERT or keys of one DELETE. */
+const rowsPerStatement = 200
+
+/** The lease has run out and somebody else may have the purge: stop, and write nothing more. */
+export class LeaseLostError extends Error {
+  override readonly name = 'LeaseLostError'
+  constructor(id: string) {
+    super(`The lease of purge ${id} is lost.`)
+  }
+}
+
+/** How far an attempt has come. */
+export interface Progress {
+  /** Dealt with, not saved. */
+  readonly counts: OutcomeCounts
+  /** Done for good, all attempts together. */
+  readonly tally: Tally
+  readonly checkpoint: unknown
+  readonly expected: number | undefined
+  /** This attempt has got something done for good. */
+  readonly fruitful: boolean
+}
+
+/** How an attempt ended. */
+export type AttemptEnd =
+  | { readonly state: 'succeeded'; readonly evidence: Evidence }
+  | { readonly state: 'failed'; readonly error: string }
+  | { readonly state: 'held'; readonly reason: string }
+  /** To be tried again, after `delay` milliseconds. */
+  | {
+      readonly state: 'pending'
+      readonly delay: number
+      readonly error?: string
+      /** The attempt does not count: the server stops, others wait, or the store asks for patience. */
+      readonly handedBack?: boolean
+      /** What was handed off has failed: the next attempt hands it off anew. */
+      readonly resubmit?: boolean
+    }
+  /** To be asked about after `delay` milliseconds. */
+  | { readonly state: 'handed_off'; readonly reference: string; readonly delay: number }
+
+/** Renews the lease and stores how far the work has come. Throws {@link LeaseLostError}. */
+export async function beat(
+  database: Database,
+  lease: Lease,
+  leaseTime: number,
+  progress: Progress,
+): Promise<void> {
+  await database.transaction(async (tx) => {
+    const now = await database.now(tx)
+    const { numUpdatedRows } = await heldBy(lease, tx)
+      .set({ lease_expires_at: now + leaseTime, updated_at: now, ...columnsOf(progress) })
+      .executeTakeFirst()
+    if (numUpdatedRows !== 1n) throw new LeaseLostError(lease.purge.id)
+  })
+}
+
+/** Notes, durably, that from now on files may be deleted. Throws {@link LeaseLostError}. */
+export async function begin(database: Database, lease: Lease): Promise<void> {
+  await database.transaction(async (tx) => {
+    const { numUpdatedRows } = await heldBy(lease, tx)
+      .set({ begun_at: await database.now(tx) })
+      .executeTakeFirst()
+    if (numUpdatedRows !== 1n) throw new LeaseLostError(lease.purge.id)
+  })
+}
+
+/** Whether the lease is still this worker's. */
+export async function isHeld(database: Database, lease: Lease): Promise<boolean> {
+  const row = await database.reader
+    .selectFrom('purges')
+    .select(['state', 'lease_epoch', 'lease_owner'])
+    .where('id', '=', lease.purge.id)
+    .executeTakeFirst()
+  return row?.state === 'running' && row.lease_epoch === lease.epoch && row.lease_owner === lease.owner
+}
+
+/**
+ * Names paths that could not be erased; of a path that is named already, the latest news. False when not all of them
+ * could be named as they are. Throws {@link LeaseLostError}.
+ */
+export async function reportFailures(
+  database: Database,
+  lease: Lease,
+  failures: readonly PathFailure[],
+): Promise<boolean> {
+  return await fenced(database, lease, async (tx, _row, now) => {
+    const { count } = await tx
+      .selectFrom('purge_failures')
+      .select((select) => select.fn.countAll<number>().as('count'))
+      .where('purge_id', '=', lease.purge.id)
+      .executeTakeFirstOrThrow()
+    const unique = [...new Map(failures.map((failure) => [storedPath(failure.path), failure]))]
+    const named = unique.slice(0, Math.max(0, maxFailures - count))
+    for (let at = 0; at < named.length; at += rowsPerStatement) {
+      await tx
+        .insertInto('purge_failures')
+        .values(
+          named.slice(at, at + rowsPerStatement).map(([path, failure]) => ({
+            purge_id: lease.purge.id,
+            path,
+            stage: failure.stage,
+            outcome: failure.outcome,
+            code: storedText(failure.code, 200),
+            message: storedText(failure.message, 1_000),
+            failed_at: now,
+          })),
+        )
+        .onConflict((conflict) =>
+          conflict.columns(['purge_id', 'path']).doUpdateSet((row) => ({
+            stage: row.ref('excluded.stage'),
+            outcome: row.ref('excluded.outcome'),
+            code: row.ref('excluded.code'),
+            message: row.ref('excluded.message'),
+            failed_at: row.ref('excluded.failed_at'),
+          })),
+        )
+        .execute()
+    }
+    return named.length === unique.length && failures.every(({ path }) => isStorable(path))
+  })
+}
+
+/** Takes the names of paths that are erased after all. Throws {@link LeaseLostError}. */
+export async function resolveFailures(
+  database: Database,
+  lease: Lease,
+  paths: readonly string[],
+): Promise<void> {
+  await fenced(database, lease, async (tx) => {
+    for (let at = 0; at < paths.length; at += rowsPerStatement) {
+      await tx
+        .deleteFrom('purge_failures')
+        .where('purge_id', '=', lease.purge.id)
+        .where('path', 'in', paths.slice(at, at + rowsPerStatement))
+        .execute()
+    }
+  })
+}
+
+/** Every path of a stage that is named. */
+export async function namedFailures(database: Database, lease: Lease, stage: Stage): Promise<string[]> {
+  const rows = await database.reader
+    .selectFrom('purge_failures')
+    .select('path')
+    .where('purge_id', '=', lease.purge.id)
+    .where('stage', '=', stage)
+    .orderBy('path')
+    .execute()
+  return rows.map(({ path }) => path)
+}
+
+/**
+ * Ends the attempt. `succeeded` frees the purge's places, forgets the paths that failed on the way, and writes the
+ * certificate, all in one transaction; everything else keeps the places reserved. Throws {@link LeaseLostError}.
+ */
+export async function finish(
+  database: Database,
+  lease: Lease,
+  end: AttemptEnd,
+  progress: Progress,
+): Promise<void> {
+  await fenced(database, lease, async (tx, row, now) => {
+    const { id } = lease.purge
+    const isOver = end.state === 'succeeded' || end.state === 'failed'
+    const tally =
+      end.state === 'succeeded'
+        ? { ...progress.tally, counts: addCounts(progress.tally.counts, progress.counts) }
+        : progress.tally
+    const counts = end.state === 'succeeded' ? {} : progress.counts
+    const given = (end.state === 'pending' && end.handedBack) || end.state === 'handed_off' ? 1 : 0
+    const ended = await tx
+      .updateTable('purges')
+      .set({
+        ...columnsOf({ ...progress, tally, counts }),
+        state: end.state,
+        updated_at: now,
+        finished_at: isOver ? now : null,
+        lease_owner: null,
+        lease_expires_at: null,
+        next_attempt_at: 'delay' in end ? now + end.delay : now,
+        attempts: row.attempts - given,
+        fruitless: progress.fruitful ? 0 : row.fruitless - given,
+        last_error: 'error' in end && end.error !== undefined ? storedText(end.error, 4_000) : null,
+        held_from: end.state === 'held' ? 'pending' : null,
+        held_by: end.state === 'held' ? 'guard' : null,
+        hold_reason: end.state === 'held' ? storedText(end.reason, 4_000) : null,
+        reference: referenceAfter(end, row.reference),
+        ...(end.state === 'handed_off' && { begun_at: row.begun_at ?? now }),
+      })
+      .where('id', '=', id)
+      .returningAll()
+      .executeTakeFirstOrThrow()
+    if (end.state !== 'succeeded') return
+    await appendCertificate(tx, ended, end.evidence, now)
+    await tx.deleteFrom('places').where('purge_id', '=', id).execute()
+    await tx.deleteFrom('purge_failures').where('purge_id', '=', id).execute()
+  })
+}
+
+function referenceAfter(end: AttemptEnd, before: string | null): string | null {
+  if (end.state === 'handed_off') return end.reference
+  return end.state === 'pending' && end.resubmit ? null : before
+}
+
+function columnsOf(progress: Progress) {
+  return {
+    counts: JSON.stringify(progress.counts),
+    tally: JSON.stringify(progress.tally),
+    checkpoint: progress.checkpoint === undefined ? null : JSON.stringify(progress.checkpoint),
+    expected: progress.expected ?? null,
+    ...(progress.fruitful && { fruitless: 0 }),
+  }
+}
+
+/** An UPDATE of the purge's row that only the holder of the lease can make. */
+function heldBy(lease: Lease, tx: Transaction) {
+  return tx
+    .updateTable('purges')
+    .where('id', '=', lease.purge.id)
+    .where('state', '=', 'running')
+    .where('lease_epoch', '=', lease.epoch)
+    .where('lease_owner', '=', lease.owner)
+}
+
+/** Runs writes that only the holder of the lease may do, with the purge's row locked. */
+async function fenced<T>(
+  database: Database,
+  lease: Lease,
+  write: (tx: Transaction, row: Selectable<PurgeTable>, now: number) => Promise<T>,
+): Promise<T> {
+  return await database.transaction(async (tx) => {
+    const row = await heldBy(lease, tx).set({ lease_epoch: lease.epoch }).returningAll().executeTakeFirst()
+    if (!row) throw new LeaseLostError(lease.purge.id)
+    return await write(tx, row, await database.now(tx))
+  })
+}

@@ -1,0 +1,205 @@
+/** One attempt at one purge: the purger's work, the sweep, and the entry of how it ended. */
+import type { Logger } from 'pino'
+import type { Database } from '../database/database.ts'
+import type { FileIO } from '../storage/file-io.ts'
+import { Attempt } from './attempt.ts'
+import { type Backoff, retryDelay } from './backoff.ts'
+import { checkpointOf } from './checkpoint.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { Lease } from './ledger/claims.ts'
+import { type AttemptEnd, LeaseLostError } from './ledger/leased.ts'
+import type { Ledger } from './ledger/ledger.ts'
+import {
+  HeldPurgeError,
+  type IcebergPurger,
+  type OutcomeCounts,
+  PermanentPurgeError,
+  type PurgeResult,
+  ThrottledPurgeError,
+} from './purger.ts'
+import type { PurgeState } from './states.ts'
+import { type SweepPolicy, storeLimits, sweep, sweepWhole } from './sweep.ts'
+
+/** Milliseconds. */
+export const defaultLeaseTime = 300_000
+/** Batches of one purge in flight. */
+export const defaultDeleteConcurrency = 8
+/** Milliseconds between two questions about work that was handed off. */
+const inspectInterval = 10_000
+
+/** What a warehouse brings to its purges. */
+export interface PurgeWarehouse {
+  readonly purger: IcebergPurger
+  /** Its deletions paced, where they are to be. */
+  readonly io: FileIO
+  readonly observer?: PurgeObserver
+  /** Milliseconds. @default 300000 */
+  readonly leaseTime?: number
+  /** Tries again what may pass. Without it every error ends the purge as failed: somebody waits for the answer. */
+  readonly backoff?: Backoff
+  /** @default "owned" */
+  readonly sweep?: SweepPolicy
+  /** @default 8 */
+  readonly deleteConcurrency?: number
+}
+
+export interface PurgeRunner extends PurgeWarehouse {
+  readonly database: Database
+  readonly ledger: Ledger
+  readonly logger: Logger
+  /** Name of this server in leases: `host:pid`. */
+  readonly owner: string
+  /** Aborted when the server stops, or when others wait: then with a {@link YieldError}. */
+  readonly signal?: AbortSignal
+  /** @default the system's */
+  readonly clock?: Clock
+}
+
+/** Told what happens; for metrics. */
+export interface PurgeObserver {
+  progressed(counts: OutcomeCounts): void
+  /** @param milliseconds since the attempt began. */
+  finished(state: PurgeState, milliseconds: number): void
+}
+
+export interface PurgeEnd {
+  readonly state: PurgeState
+  /** Why it failed or is held. */
+  readonly message: string | undefined
+}
+
+/**
+ * Claims a pending purge, runs one attempt, and says in what state it left the purge. Never throws for what goes wrong
+ * with the files: that is in the ledger. Throws when the database fails.
+ */
+export async function runPurge(id: string, runner: PurgeRunner): Promise<PurgeEnd> {
+  const { ledger } = runner
+  const lease = await ledger.claim(id, runner.owner, runner.leaseTime ?? defaultLeaseTime)
+  if (lease) {
+    try {
+      return await runAttempt(lease, runner)
+    } catch (error) {
+      // Held by an operator meanwhile, or taken up by another server.
+      if (!(error instanceof LeaseLostError)) throw error
+    }
+  }
+  const record = await ledger.get(id)
+  return { state: record?.state ?? 'cancelled', message: record?.holdReason ?? record?.lastError }
+}
+
+/** Runs one attempt under a lease. Throws {@link LeaseLostError}, and what the database throws. */
+export async function runAttempt(lease: Lease, runner: PurgeRunner): Promise<PurgeEnd> {
+  const { observer, clock = systemClock } = runner
+  const began = clock.now()
+  const logger = runner.logger.child({ purge: lease.purge.id, attempt: lease.attempt })
+  const attempt = new Attempt({
+    database: runner.database,
+    lease,
+    leaseTime: runner.leaseTime ?? defaultLeaseTime,
+    io: runner.io,
+    deleteConcurrency: runner.deleteConcurrency ?? defaultDeleteConcurrency,
+    logger,
+    clock,
+    signal: runner.signal ?? new AbortController().signal,
+    onProgress: observer && ((counts) => observer.progressed(counts)),
+  })
+  try {
+    const end = await work(attempt, lease, runner).catch((error: unknown) =>
+      endOf(error, attempt, lease, runner, logger),
+    )
+    await attempt.finish(end)
+    observer?.finished(end.state, clock.now() - began)
+    const message = end.state === 'held' ? end.reason : 'error' in end ? end.error : undefined
+    if (message === undefined) logger.info(`purge ${end.state}`)
+    else logger.warn({ reason: message }, `purge ${end.state}`)
+    return { state: end.state, message }
+  } finally {
+    await attempt.stop()
+  }
+}
+
+async function work(attempt: Attempt, lease: Lease, runner: PurgeRunner): Promise<AttemptEnd> {
+  const { run } = attempt
+  const { database } = runner
+  const { purge } = lease
+  if (lease.byLocation) {
+    const verification = await sweepWhole(database, purge, run)
+    const store = await storeLimits(run.io, purge)
+    return { state: 'succeeded', evidence: { paths: null, verification, store } }
+  }
+  const result = await purgeOrInspect(attempt, lease, runner)
+  if (result.kind !== 'done') return result.end
+  const policy = result.mayBeSwept ? (runner.sweep ?? 'owned') : 'report'
+  const verification = await sweep(database, purge, run, policy)
+  const store = await storeLimits(run.io, purge)
+  const paths = checkpointOf(run.checkpoint).paths ?? null
+  return { state: 'succeeded', evidence: { paths, verification, store } }
+}
+
+/** Has the purger work, or asks it about what it has handed off. */
+async function purgeOrInspect(
+  { run }: Attempt,
+  { purge, reference }: Lease,
+  { purger }: PurgeRunner,
+): Promise<Extract<PurgeResult, { kind: 'done' }> | { kind: 'elsewhere'; end: AttemptEnd }> {
+  const handedOff = (to: string) =>
+    ({
+      kind: 'elsewhere',
+      end: { state: 'handed_off', reference: to, delay: inspectInterval },
+    }) as const
+  if (reference === undefined) {
+    const result = await purger.purge(purge, run)
+    return result.kind === 'done' ? result : handedOff(result.reference)
+  }
+  if (!purger.inspect) {
+    throw new PermanentPurgeError(
+      `The purger ${purger.name} has handed work off, and cannot be asked about it.`,
+    )
+  }
+  const inspection = await purger.inspect(purge, reference, run)
+  switch (inspection.state) {
+    case 'running':
+      if (inspection.counts) run.progress(inspection.counts)
+      return handedOff(reference)
+    case 'finished':
+      if (inspection.counts) run.progress(inspection.counts)
+      return { kind: 'done', mayBeSwept: inspection.mayBeSwept ?? false }
+    case 'failed':
+      return {
+        kind: 'elsewhere',
+        end: { state: 'pending', delay: inspectInterval, error: inspection.message, resubmit: true },
+      }
+  }
+}
+
+/** What an error means for the purge. Throws LeaseLostError: then it means nothing here any more. */
+function endOf(
+  error: unknown,
+  attempt: Attempt,
+  lease: Lease,
+  { backoff, signal }: PurgeRunner,
+  logger: Logger,
+): AttemptEnd {
+  if (attempt.leaseLost || error instanceof LeaseLostError) throw new LeaseLostError(lease.purge.id)
+  if (error instanceof HeldPurgeError) return { state: 'held', reason: error.message }
+  if (signal?.aborted) return { state: 'pending', delay: 0, handedBack: true }
+  logger.error({ err: error }, 'purge attempt ended with an error')
+  const message = error instanceof Error ? error.message : String(error)
+  if (!backoff || error instanceof PermanentPurgeError) return { state: 'failed', error: message }
+  const delay = retryDelay(backoff, attempt.fruitful ? 1 : lease.fruitless)
+  if (isThrottled(error)) return { state: 'pending', delay, error: message, handedBack: true }
+  if (!attempt.fruitful && lease.fruitless >= lease.maxAttempts) return { state: 'failed', error: message }
+  return { state: 'pending', delay, error: message }
+}
+
+/** Whether the store only asks for patience. */
+function isThrottled(error: unknown): boolean {
+  if (error instanceof ThrottledPurgeError) return true
+  const { name, message } = error as Error
+  return name === 'StorageUnavailableError' && /SlowDown|HTTP (?:429|503)/.test(message)
+}
+
+/** Others wait, and this purge has worked for a while: it goes on when they have had their turn. */
+export class YieldError extends Error {
+  override readonly name = 'YieldError'
+}

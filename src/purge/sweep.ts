@@ -1,0 +1,180 @@
+/**
+ * After the reach: what else lies at the table's own locations? Late commits, metadata older than the log, files of
+ * writers that died. Where the catalog itself assigned the location, and no other table overlaps it, they are erased;
+ * elsewhere they are reported. A second listing proves that they are gone.
+ */
+import type { Database } from '../database/database.ts'
+import { findOverlaps } from '../database/places.ts'
+import { FileAccessError, type FileInfo, type FileIO, InvalidLocationError } from '../storage/file-io.ts'
+import type { StoreLimits, VerifiedLocation } from './certificate/certificate.ts'
+import { batchSize, eraseFiles, type Portion } from './deletion/erase-files.ts'
+import {
+  PermanentPurgeError,
+  type Purge,
+  type PurgeLocation,
+  type PurgeRun,
+  RetryablePurgeError,
+} from './purger.ts'
+import { readRoot } from './reach.ts'
+
+/**
+ * What the sweep erases. `owned`: what is left at locations that the catalog assigned. `all`: at those that a user chose,
+ * too. `report`: nothing.
+ */
+export type SweepPolicy = 'owned' | 'all' | 'report'
+
+/** Files that a report looks at: a location that a user chose may hold anything. */
+const maxReported = 10_000
+/** Files that a certificate names. */
+const maxExamples = 20
+
+/**
+ * Sweeps and verifies every location of a purge whose reach is erased. Throws RetryablePurgeError when files are left
+ * that should be gone, and what listing and deleting throw.
+ */
+export async function sweep(
+  database: Database,
+  purge: Purge,
+  run: PurgeRun,
+  policy: SweepPolicy,
+): Promise<VerifiedLocation[]> {
+  const verified: VerifiedLocation[] = []
+  for (const place of purge.locations) {
+    const overlapped = await isOverlapped(database, purge, place)
+    const erases = !overlapped && (policy === 'all' || (policy === 'owned' && place.owned))
+    verified.push(
+      erases ? await eraseAll(run, place) : await report(run, place, overlapped ? 'overlapped' : 'reported'),
+    )
+    if (place.owned) await run.io.removeEmptyDirectories(place.location)
+  }
+  return verified
+}
+
+/**
+ * Erases a table whose reach cannot be read, by its locations: those that the catalog assigned, whole. Only ever on an
+ * operator's word. Throws PermanentPurgeError when there is none that may be erased so, or the root can be read and says
+ * that the data is not the table's.
+ */
+export async function sweepWhole(
+  database: Database,
+  purge: Purge,
+  run: PurgeRun,
+): Promise<VerifiedLocation[]> {
+  const owned = purge.locations.filter((place) => place.owned)
+  if (owned.length === 0) {
+    throw new PermanentPurgeError(
+      'The catalog assigned none of the locations of this table, so there is nothing that may be erased by its location. Remove the files by hand, then cancel or retry the purge.',
+    )
+  }
+  for (const place of owned) {
+    if (await isOverlapped(database, purge, place)) {
+      throw new PermanentPurgeError(
+        `Another table overlaps ${place.location}: it cannot be erased as a whole.`,
+      )
+    }
+  }
+  if (!(await mayOwnData(run, purge))) {
+    throw new PermanentPurgeError('The table says gc.enabled=false: its data is kept.')
+  }
+  const verified = await sweep(database, purge, run, 'owned')
+  const root: Portion = {
+    files: [{ path: purge.metadataLocation, size: undefined }],
+    checkpoint: () => run.checkpoint,
+  }
+  await eraseFiles(run, 'root', [root])
+  return verified
+}
+
+/** Settings of the stores that hold the purge's files. */
+export async function storeLimits(io: FileIO, purge: Purge): Promise<StoreLimits> {
+  const limits: Record<string, StoreLimits[string]> = {}
+  const asked = new Set<string>()
+  for (const location of [purge.metadataLocation, ...purge.locations.map((place) => place.location)]) {
+    const container = /^[a-z0-9]+:\/\/[^/]+/.exec(location)?.[0]
+    if (!io.storeSettings || container === undefined || asked.has(container)) continue
+    asked.add(container)
+    const settings = await io.storeSettings(location)
+    limits[settings.container] = {
+      versioning: settings.versioning,
+      'object-lock': settings.objectLock,
+    }
+  }
+  return limits
+}
+
+/** Unknown counts as yes: an operator has decided that the root cannot be read. */
+async function mayOwnData(run: PurgeRun, purge: Purge): Promise<boolean> {
+  try {
+    const { ownsData } = await readRoot(run.io, purge.metadataLocation, run.signal)
+    return ownsData
+  } catch (error) {
+    if (error instanceof PermanentPurgeError) return true
+    throw error
+  }
+}
+
+/** By a place that lies inside, is the same, or lies around. Nobody can add one while the purge is unfinished. */
+async function isOverlapped(database: Database, purge: Purge, { location }: PurgeLocation): Promise<boolean> {
+  const overlaps = await findOverlaps(database.reader, location)
+  return overlaps.some(({ holder }) => !(holder.kind === 'purge' && holder.purgeId === purge.id))
+}
+
+async function eraseAll(run: PurgeRun, { location, owned }: PurgeLocation): Promise<VerifiedLocation> {
+  let found = 0
+  const residue = async function* (): AsyncGenerator<Portion> {
+    for await (const files of inBatches(run.io.list(location, { signal: run.signal }))) {
+      found += files.length
+      yield {
+        files: files.map((file) => ({ path: file.location, size: file.size })),
+        checkpoint: () => run.checkpoint,
+      }
+    }
+  }
+  await eraseFiles(run, 'sweep', residue())
+  const left = found === 0 ? [] : await first(run.io.list(location, { signal: run.signal }), maxExamples)
+  if (left.length > 0) {
+    throw new RetryablePurgeError(
+      `Files are left at ${location} although they were erased, among them ${left[0]!.location}`,
+    )
+  }
+  return { location, owned, policy: 'erased', found, complete: true, erased: found, left: 0, examples: [] }
+}
+
+async function report(
+  run: PurgeRun,
+  { location, owned }: PurgeLocation,
+  policy: 'reported' | 'overlapped',
+): Promise<VerifiedLocation> {
+  const nothing = { location, owned, policy, erased: 0 }
+  try {
+    const found = await first(run.io.list(location, { signal: run.signal }), maxReported + 1)
+    const complete = found.length <= maxReported
+    const count = complete ? found.length : maxReported
+    const examples = found.slice(0, maxExamples).map((file) => file.location)
+    return { ...nothing, found: count, complete, left: count, examples }
+  } catch (error) {
+    // A location that this warehouse may not touch at all: there is nothing that it could say of it.
+    if (!(error instanceof FileAccessError || error instanceof InvalidLocationError)) throw error
+    return { ...nothing, found: 0, complete: false, left: 0, examples: [] }
+  }
+}
+
+async function first(files: AsyncIterable<FileInfo>, count: number): Promise<FileInfo[]> {
+  const taken: FileInfo[] = []
+  for await (const file of files) {
+    taken.push(file)
+    if (taken.length >= count) break
+  }
+  return taken
+}
+
+async function* inBatches(files: AsyncIterable<FileInfo>): AsyncGenerator<FileInfo[]> {
+  let batch: FileInfo[] = []
+  for await (const file of files) {
+    batch.push(file)
+    if (batch.length < batchSize) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+}

@@ -1,0 +1,86 @@
+import { Worker } from 'node:worker_threads'
+import type { Logger } from 'pino'
+import type { Config } from '../../config/config.ts'
+import type { Metrics } from '../../observability/metrics.ts'
+import { purgeObserver } from '../purge-observer.ts'
+import type { News, Order, ThreadData } from './messages.ts'
+import type { PurgeWorker } from './purge-worker.ts'
+
+/** Milliseconds before a thread that died is begun again; doubles. */
+const firstDelay = 500
+const lastDelay = 30_000
+/** Milliseconds after which a thread counts as healthy again. */
+const healthyAfter = 60_000
+
+const entry = new URL(import.meta.filename.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url)
+
+export interface PurgeThreadOptions {
+  readonly config: Config
+  readonly logger: Logger
+  readonly metrics: Metrics
+  /** Milliseconds that the thread gets to stop. */
+  readonly stopTimeout: number
+}
+
+/** A thread beside the server that works on purges. One that dies is begun again: its leases run out meanwhile. */
+export class PurgeThread implements PurgeWorker {
+  readonly #options: PurgeThreadOptions
+  #thread: Worker | undefined
+  #exited: Promise<void> = Promise.resolve()
+  #timer: NodeJS.Timeout | undefined
+  #stopping = false
+  #delay = firstDelay
+
+  constructor(options: PurgeThreadOptions) {
+    this.#options = options
+    this.#begin()
+  }
+
+  notify(): void {
+    this.#order('notify')
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    clearTimeout(this.#timer)
+    this.#order('stop')
+    const thread = this.#thread
+    const timer = setTimeout(() => {
+      this.#options.logger.warn('the purge workers did not stop in time; their leases will run out')
+      void thread?.terminate()
+    }, this.#options.stopTimeout)
+    await this.#exited
+    clearTimeout(timer)
+  }
+
+  #order(order: Order): void {
+    this.#thread?.postMessage(order)
+  }
+
+  #begin(): void {
+    const { config, logger, metrics } = this.#options
+    const workerData: ThreadData = { config, level: logger.level }
+    const thread = new Worker(entry, { workerData, name: 'moulin-purges' })
+    const began = performance.now()
+    const observers = new Map(
+      Object.keys(config.warehouses).map((name) => [name, purgeObserver(metrics, name)]),
+    )
+    thread.on('message', (news: News) => {
+      const observer = observers.get(news.warehouse)
+      if (news.kind === 'progressed') observer?.progressed(news.counts)
+      else observer?.finished(news.state, news.milliseconds)
+    })
+    thread.on('error', (error) => logger.error({ err: error }, 'the purge workers died'))
+    this.#thread = thread
+    this.#exited = new Promise((resolve) => {
+      thread.once('exit', () => {
+        this.#thread = undefined
+        resolve()
+        if (this.#stopping) return
+        if (performance.now() - began > healthyAfter) this.#delay = firstDelay
+        this.#timer = setTimeout(() => this.#begin(), this.#delay)
+        this.#delay = Math.min(this.#delay * 2, lastDelay)
+      })
+    })
+  }
+}

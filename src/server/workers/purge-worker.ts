@@ -1,0 +1,90 @@
+/**
+ * What works on purges: the engine, with its own connections to the database and its own clients of the stores. The same
+ * in a thread beside the server (`thread.ts`) and in a process of its own (`moulin worker`).
+ */
+import { hostname } from 'node:os'
+import type { Logger } from 'pino'
+import type { Config } from '../../config/config.ts'
+import { migrate } from '../../database/migrate.ts'
+import { openDatabase } from '../../database/open.ts'
+import { Pacer } from '../../purge/deletion/pacer.ts'
+import { type EngineWarehouse, PurgeEngine } from '../../purge/engine.ts'
+import { createPurger } from '../../purge/factory.ts'
+import { Ledger } from '../../purge/ledger/ledger.ts'
+import type { PurgeObserver } from '../../purge/run-attempt.ts'
+import { openFileIO } from '../../storage/open.ts'
+
+export interface PurgeWorker {
+  /** There may be a purge that is due. */
+  notify(): void
+  /** Finishes the batches in flight and hands the leases back. */
+  stop(): Promise<void>
+}
+
+export interface PurgeWorkerOptions {
+  readonly logger: Logger
+  /** Told what happens to a warehouse's purges. */
+  observe?(warehouse: string): PurgeObserver
+}
+
+/** Opens everything and begins to work. Throws what opening throws. */
+export async function startPurgeWorker(
+  config: Config,
+  { logger, observe }: PurgeWorkerOptions,
+): Promise<PurgeWorker> {
+  const { workers, pollInterval, claimBatch, filesPerSecond } = config.purge
+  const owner = `${hostname()}:${process.pid}`
+  const database = await openDatabase(config.database.url, {
+    poolSize: Math.min(config.database.poolSize, workers * 2 + 2),
+  })
+  const closing: (() => Promise<void> | undefined)[] = []
+  const close = async () => {
+    for (const each of closing) await each()
+    await database.close()
+  }
+  try {
+    await migrate(database)
+    const pacer = new Pacer({ filesPerSecond })
+    const warehouses = new Map<string, EngineWarehouse>()
+    for (const [name, warehouse] of Object.entries(config.warehouses)) {
+      const { purge } = warehouse
+      const io = openFileIO(warehouse.storage, warehouse.location)
+      closing.push(() => io.close())
+      const context = { logger: logger.child({ warehouse: name }), serverIdentity: owner }
+      const purger = await createPurger(purge.purger, purge.options, context)
+      closing.push(() => purger.close?.())
+      const observer = observe?.(name)
+      warehouses.set(name, {
+        purger,
+        io: pacer.pace(io, pacer.rateLimit(purge.filesPerSecond)),
+        ...(observer && { observer }),
+        leaseTime: purge.leaseTimeout,
+        backoff: { base: purge.backoffBase, max: purge.backoffMax },
+        sweep: purge.sweep,
+        deleteConcurrency: purge.deleteConcurrency,
+        completedRetention: purge.completedRetention,
+      })
+    }
+    const engine = new PurgeEngine({
+      database,
+      ledger: new Ledger(database),
+      logger,
+      owner,
+      warehouses,
+      workers,
+      pollInterval,
+      claimBatch,
+    })
+    await engine.start()
+    return {
+      notify: () => engine.notify(),
+      stop: async () => {
+        await engine.stop()
+        await close()
+      },
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

@@ -1,0 +1,27 @@
+/** Entry of the thread that works on purges, so that requests never wait for it. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { pino } from 'pino'
+import type { News, Order, ThreadData } from './messages.ts'
+import { startPurgeWorker } from './purge-worker.ts'
+
+const { config, level } = workerData as ThreadData
+const port = parentPort!
+const tell = (news: News) => port.postMessage(news)
+
+const worker = startPurgeWorker(config, {
+  logger: pino({ level }),
+  observe: (warehouse) => ({
+    progressed: (counts) => tell({ kind: 'progressed', warehouse, counts }),
+    finished: (state, milliseconds) => tell({ kind: 'finished', warehouse, state, milliseconds }),
+  }),
+})
+
+port.on('message', async (order: Order) => {
+  if (order === 'notify') (await worker).notify()
+  else {
+    await (await worker).stop()
+    port.close()
+  }
+})
+// The thread dies of what it cannot open; the server says so and tries again.
+await worker

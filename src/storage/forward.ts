@@ -1,0 +1,18 @@
+import type { FileIO } from './file-io.ts'
+
+/** The same files, with some of the methods replaced. */
+export function forwardFileIO(io: FileIO, replaced: Partial<FileIO>): FileIO {
+  return {
+    capabilities: io.capabilities,
+    read: (location, options) => io.read(location, options),
+    readStream: (location, options) => io.readStream(location, options),
+    write: (location, bytes, options) => io.write(location, bytes, options),
+    stat: (location, options) => io.stat(location, options),
+    list: (location, options) => io.list(location, options),
+    deleteFiles: (locations, options) => io.deleteFiles(locations, options),
+    removeEmptyDirectories: (location) => io.removeEmptyDirectories(location),
+    ...(io.storeSettings && { storeSettings: (location: string) => io.storeSettings!(location) }),
+    close: () => io.close(),
+    ...replaced,
+  }
+}
