@@ -16,12 +16,12 @@ const worker = startPurgeWorker(config, {
   }),
 })
 
-port.on('message', async (order: Order) => {
-  if (order === 'notify') (await worker).notify()
-  else {
-    await (await worker).stop()
-    port.close()
-  }
-})
+port.on('message', (order: Order) => void obey(order))
 // The thread dies of what it cannot open; the server says so and tries again.
 await worker
+
+async function obey(order: Order): Promise<void> {
+  if (order === 'notify') return (await worker).notify()
+  await (await worker).stop()
+  port.close()
+}

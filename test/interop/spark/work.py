@@ -110,6 +110,9 @@ def purge(table):
     # Hadoop's checksum files go with the files they belong to.
     before = listing()
     reach |= {path for path in (str(Path(p).parent / f".{Path(p).name}.crc") for p in reach) if path in before}
+    # What else lies where only this table may be is swept.
+    own = path_of(json.loads(request("GET", table))["metadata"]["location"])
+    reach |= {path for path in before if path.startswith(own + "/")}
     assert reach and reach <= before.keys(), f"{table}: {reach - before.keys()}"
     request("DELETE", table, "?purgeRequested=true")
     wait_for_purges()
