@@ -75,6 +75,16 @@ export interface DroppedEntry {
   readonly places: readonly { readonly id: string; readonly location: string; readonly owned: boolean }[]
 }
 
+/** A removed entry that is to come back: what {@link DroppedEntry} told of it. */
+export interface RestoredEntry {
+  readonly entryId: string
+  readonly kind: 'table' | 'view'
+  readonly uuid: string | undefined
+  readonly metadataLocation: string
+  /** The one that it had at the drop. */
+  readonly location: string
+}
+
 export interface CreateTableRequest {
   readonly name: string
   /** The request's `schema`, `partition-spec`, `write-order` as parsed JSON (exact numbers). */
@@ -157,6 +167,15 @@ export interface Catalog {
   renameTable(from: Identifier, to: Identifier, mutation?: Mutation<void>): Promise<void>
   /** Removes the entry; touches no file. */
   dropTable(identifier: Identifier, mutation?: Mutation<DroppedEntry>): Promise<DroppedEntry>
+
+  /**
+   * Makes the entry of a dropped table or view again, as it was; reads no file. `alongside` has to give its places back.
+   */
+  restore(
+    identifier: Identifier,
+    entry: RestoredEntry,
+    alongside: (tx: Transaction) => Promise<void>,
+  ): Promise<void>
 
   listViews(namespace: Namespace, page: PageRequest): Promise<Page<Identifier>>
   createView(

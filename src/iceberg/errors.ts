@@ -28,6 +28,7 @@ export const errorStatus = {
   NamespaceNotEmptyException: 409,
   /** A location, or a metadata file, is taken by a table or by an unfinished purge. */
   LocationConflictException: 409,
+  ConflictException: 409,
   PayloadTooLargeException: 413,
   UnsupportedMediaTypeException: 415,
   UnprocessableEntityException: 422,

@@ -17,8 +17,6 @@ import {
   YieldError,
 } from './run-attempt.ts'
 
-/** Milliseconds that a purge works before it lets others go first. */
-const timeSlice = 10_000
 /** Milliseconds between two looks for purges whose time in the ledger is over. */
 const pruneInterval = 600_000
 
@@ -38,6 +36,8 @@ export interface EngineOptions extends Pick<PurgeRunner, 'database' | 'ledger' |
   readonly pollInterval?: number
   /** Purges that one transaction claims, at most. @default 16 */
   readonly claimBatch?: number
+  /** Milliseconds that a purge works before it lets others go first. @default 10000 */
+  readonly timeSlice?: number
   /** @default the system's */
   readonly clock?: Clock
 }
@@ -139,9 +139,10 @@ export class PurgeEngine {
 
   /** Where others wait, has the purge that has worked for longest go behind them. */
   async #makeRoom(): Promise<void> {
+    const { timeSlice = 10_000, ledger, warehouses } = this.#options
     const [oldest] = [...this.#working].toSorted((a, b) => a.began - b.began)
     if (!oldest || oldest.yielding.signal.aborted || this.#clock.now() - oldest.began < timeSlice) return
-    if (await this.#options.ledger.isAnyDue(this.#options.warehouses.keys())) {
+    if (await ledger.isAnyDue(warehouses.keys())) {
       oldest.yielding.abort(new YieldError('Other purges wait.'))
     }
   }

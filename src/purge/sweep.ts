@@ -25,6 +25,8 @@ export type SweepPolicy = 'owned' | 'all' | 'report'
 
 /** Files that a report looks at: a location that a user chose may hold anything. */
 const maxReported = 10_000
+/** Listings of a location in which something is left; then the store, or somebody who writes, needs time. */
+const maxListings = 5
 /** Files that a certificate names. */
 const maxExamples = 20
 
@@ -119,23 +121,30 @@ async function isOverlapped(database: Database, purge: Purge, { location }: Purg
   return overlaps.some(({ holder }) => !(holder.kind === 'purge' && holder.purgeId === purge.id))
 }
 
+/**
+ * Lists and erases until a listing finds nothing: one that goes on while files are deleted may pass over some.
+ */
 async function eraseAll(run: PurgeRun, { location, owned }: PurgeLocation): Promise<VerifiedLocation> {
   let found = 0
-  const residue = async function* (): AsyncGenerator<Portion> {
-    for await (const files of inBatches(run.io.list(location, { signal: run.signal }))) {
-      found += files.length
-      yield {
-        files: files.map((file) => ({ path: file.location, size: file.size })),
-        checkpoint: () => run.checkpoint,
+  for (let listing = 1; ; listing++) {
+    let residue: string | undefined
+    const portions = async function* (): AsyncGenerator<Portion> {
+      for await (const files of inBatches(run.io.list(location, { signal: run.signal }))) {
+        residue ??= files[0]?.location
+        found += files.length
+        yield {
+          files: files.map((file) => ({ path: file.location, size: file.size })),
+          checkpoint: () => run.checkpoint,
+        }
       }
     }
-  }
-  await eraseFiles(run, 'sweep', residue())
-  const left = found === 0 ? [] : await first(run.io.list(location, { signal: run.signal }), maxExamples)
-  if (left.length > 0) {
-    throw new RetryablePurgeError(
-      `Files are left at ${location} although they were erased, among them ${left[0]!.location}`,
-    )
+    await eraseFiles(run, 'sweep', portions())
+    if (residue === undefined) break
+    if (listing === maxListings) {
+      throw new RetryablePurgeError(
+        `Files are still listed at ${location} although they were erased ${listing} times, among them ${residue}`,
+      )
+    }
   }
   return { location, owned, policy: 'erased', found, complete: true, erased: found, left: 0, examples: [] }
 }

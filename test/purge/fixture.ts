@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { SqlCatalog } from '../../src/catalog/sql/sql-catalog.ts'
 import type { Database, Dialect } from '../../src/database/database.ts'
+import { insertPlace } from '../../src/database/places.ts'
 import type { Identifier } from '../../src/iceberg/identifier.ts'
-import { Ledger } from '../../src/purge/ledger/ledger.ts'
+import { Ledger, type PurgeTerms } from '../../src/purge/ledger/ledger.ts'
 import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchronous-purger.ts'
 import { type PurgeEnd, type PurgeRunner, runPurge } from '../../src/purge/run-attempt.ts'
 import type { FileIO } from '../../src/storage/file-io.ts'
@@ -71,15 +72,51 @@ export class PurgeFixture implements AsyncDisposable {
     await this.catalog.registerTable(['ns'], { name, metadataLocation, overwrite: false })
   }
 
-  /** Drops with purge, as the server does; gives the purge's id. */
-  async drop(name: string): Promise<string> {
+  /** Writes a table's files at a place of the warehouse, and registers it as `ns.NAME`. */
+  async tableAt(name: string, place: string, options?: TableOptions): Promise<WrittenTable> {
+    const location = `file://${this.folder}/main${place === '' ? '' : `/${place}`}`
+    const table = await writeTable(this.io, location, options)
+    await this.register(name, table.purge.metadataLocation)
+    return table
+  }
+
+  /** Gives `ns.NAME` one more place. */
+  async place(name: string, location: string): Promise<void> {
+    await this.database.transaction(async (tx) => {
+      const { id } = await tx
+        .selectFrom('entries')
+        .select('id')
+        .where('name', '=', name)
+        .executeTakeFirstOrThrow()
+      await insertPlace(tx, { location, owned: false, entryId: id, now: 0 })
+    })
+  }
+
+  /** Has the catalog's place of a table count as one that it assigned itself. */
+  async own(name: string): Promise<void> {
+    await this.database.transaction(async (tx) => {
+      const { numUpdatedRows } = await tx
+        .updateTable('places')
+        .set({ owned: 1 })
+        .where('location', '=', this.location(name))
+        .executeTakeFirst()
+      if (numUpdatedRows !== 1n) throw new Error(`There is no place of ${name}.`)
+    })
+  }
+
+  /** Drops `ns.NAME` with purge, as the server does; gives the purge's id. */
+  async drop(name: string, terms: Partial<PurgeTerms> = {}): Promise<string> {
     let id = ''
     const origin = { principal: 'p', requestId: 'r', client: 'c' }
     await this.catalog.dropTable(
       { namespace: ['ns'], name },
       {
         alongside: async (tx, dropped) => {
-          id = await this.ledger.record(tx, dropped, origin, { purger: 'synchronous', maxAttempts: 5 })
+          id = await this.ledger.record(tx, dropped, origin, {
+            purger: 'synchronous',
+            maxAttempts: 5,
+            ...terms,
+          })
         },
       },
     )

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import type { Database } from '../../database/database.ts'
+import type { Database, Transaction } from '../../database/database.ts'
 import type { Identifier, Namespace } from '../../iceberg/identifier.ts'
 import { newTableMetadata } from '../../iceberg/metadata/builder.ts'
 import type { TableMetadata } from '../../iceberg/metadata/model.ts'
@@ -21,6 +21,7 @@ import type {
   Properties,
   PropertiesChange,
   RegisterRequest,
+  RestoredEntry,
   TableChange,
   ViewChange,
 } from '../catalog.ts'
@@ -40,6 +41,7 @@ import { checkIdentifier, checkName, checkNamespace } from './names.ts'
 import * as namespaces from './namespaces.ts'
 import { register } from './register.ts'
 import { rename } from './rename.ts'
+import { restore } from './restore.ts'
 import { removeTrimmed } from './trim.ts'
 
 export interface SqlCatalogOptions {
@@ -197,6 +199,15 @@ export class SqlCatalog implements Catalog {
   async dropTable(identifier: Identifier, mutation?: Mutation<DroppedEntry>): Promise<DroppedEntry> {
     checkIdentifier(identifier, 'table')
     return await drop(this.#context, tables, identifier, mutation?.alongside)
+  }
+
+  async restore(
+    identifier: Identifier,
+    entry: RestoredEntry,
+    alongside: (tx: Transaction) => Promise<void>,
+  ): Promise<void> {
+    checkIdentifier(identifier, entry.kind)
+    await restore(this.#context, identifier, entry, alongside)
   }
 
   async listViews(namespace: Namespace, page: PageRequest): Promise<Page<Identifier>> {

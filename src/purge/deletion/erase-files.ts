@@ -93,7 +93,7 @@ class StageEraser {
     }
     try {
       let batch = new Batch(this.#stage)
-      let checkpoint: unknown
+      let last: Portion | undefined
       for await (const portion of portions) {
         let taken = 0
         for (const file of portion.files) {
@@ -104,10 +104,10 @@ class StageEraser {
           batch = new Batch(this.#stage)
           if (errors.length > 0) break
         }
-        checkpoint = portion.checkpoint(portion.files.length)
+        last = portion
         if (errors.length > 0) break
       }
-      if (checkpoint !== undefined) await start(batch, checkpoint)
+      if (last) await start(batch, last.checkpoint(last.files.length))
     } finally {
       // Nothing goes on behind an error.
       await Promise.all(inFlight)

@@ -7,6 +7,8 @@ import { addCounts, parseTally } from '../tally.ts'
 /** A row of the ledger. Times are milliseconds since the epoch, by the database's clock. */
 export interface PurgeRecord {
   readonly purge: Purge
+  /** `id` of the entry that was dropped. */
+  readonly entryId: string
   readonly state: PurgeState
   readonly purger: string
   readonly priority: number
@@ -35,6 +37,7 @@ export function purgeRecord(row: Selectable<PurgeTable>): PurgeRecord {
   const tally = parseTally(row.tally)
   return {
     purge: purgeOf(row),
+    entryId: row.entry_id,
     state: row.state,
     purger: row.purger,
     priority: row.priority,

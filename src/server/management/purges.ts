@@ -1,5 +1,5 @@
 /** What operators ask of purges: `/management/v1/purges`. The least that is needed to see one work. */
-import { badRequest, IcebergError } from '../../iceberg/errors.ts'
+import { IcebergError } from '../../iceberg/errors.ts'
 import type { JsonValue } from '../../iceberg/json/exact-json.ts'
 import { Fields } from '../../iceberg/json/fields.ts'
 import { PurgeStateError } from '../../purge/ledger/operations.ts'
@@ -32,7 +32,7 @@ export async function showPurge(deps: Dependencies, principal: Principal, id: st
 
 /**
  * Has a failed purge tried again by the workers. With `{"by-location": true}`, by erasing its owned locations whole, for a
- * table whose metadata or manifests cannot be read any more. Throws BadRequestException for one that is not failed.
+ * table whose metadata or manifests cannot be read any more. Throws ConflictException for one that is not failed.
  */
 export async function retryPurge(
   deps: Dependencies,
@@ -61,12 +61,13 @@ export async function showCertificate(deps: Dependencies, principal: Principal, 
   return { status: 200, body: sealed }
 }
 
-/** What the state of the purge does not allow is the asker's error. */
+/** What the state of the purge does not allow conflicts with it. */
 async function operated(operation: () => Promise<PurgeState | undefined>): Promise<PurgeState | undefined> {
   try {
     return await operation()
   } catch (error) {
-    throw error instanceof PurgeStateError ? badRequest(error.message) : error
+    if (!(error instanceof PurgeStateError)) throw error
+    throw new IcebergError('ConflictException', error.message)
   }
 }
 

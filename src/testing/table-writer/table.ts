@@ -33,6 +33,8 @@ export interface WrittenTable {
   readonly metadata: TableMetadata
   /** Every file that was written and is reachable, by stage. Borrowed files are not among them. */
   readonly files: Readonly<Record<Stage, readonly string[]>>
+  /** Paths that each manifest lists, in their order. */
+  readonly manifests: readonly { readonly path: string; readonly entries: readonly string[] }[]
 }
 
 /**
@@ -62,6 +64,7 @@ class TableWriter {
     sweep: [],
   }
   readonly #manifests: ListedManifest[] = []
+  readonly #entries: { path: string; entries: string[] }[] = []
 
   constructor(io: FileIO, location: string, options: TableOptions) {
     this.#io = io
@@ -82,7 +85,7 @@ class TableWriter {
       `metadata/00002-${randomUUID()}${suffix}`,
       this.#options.gzip ? gzipSync(text) : text,
     )
-    return { purge: this.#purge(root, metadata), metadata, files: this.#files }
+    return { purge: this.#purge(root, metadata), metadata, files: this.#files, manifests: this.#entries }
   }
 
   #purge(root: string, metadata: TableMetadata): Purge {
@@ -176,6 +179,7 @@ class TableWriter {
       blockSize: 2,
     })
     const path = await this.#file('manifests', `metadata/${name}-${randomUUID()}.avro`, bytes)
+    this.#entries.push({ path, entries: entries.map(({ file }) => file.path) })
     const deleted = entries.filter(({ status }) => status === 'deleted').length
     this.#manifests.push({
       path,
