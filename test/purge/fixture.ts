@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,6 +79,23 @@ export class PurgeFixture implements AsyncDisposable {
     const table = await writeTable(this.io, location, options)
     await this.register(name, table.purge.metadataLocation)
     return table
+  }
+
+  /** Records a purge of a table that never was, in any warehouse. */
+  async record(warehouse: string, name: string, terms: Partial<PurgeTerms> = {}): Promise<string> {
+    const dropped = {
+      entryId: randomUUID(),
+      kind: 'table' as const,
+      warehouse,
+      identifier: { namespace: ['ns'], name },
+      uuid: randomUUID(),
+      metadataLocation: `${this.location(name)}/metadata/0.metadata.json`,
+      places: [],
+    }
+    const origin = { principal: 'p', requestId: 'r', client: 'c' }
+    return await this.database.transaction((tx) =>
+      this.ledger.record(tx, dropped, origin, { purger: 'x', maxAttempts: 5, ...terms }),
+    )
   }
 
   /** Gives `ns.NAME` one more place. */

@@ -103,7 +103,7 @@ class TableWriter {
   }
 
   async #snapshot(index: number): Promise<Snapshot> {
-    const snapshotId = BigInt(index + 1) * 1_000_000_000_000_000_007n
+    const snapshotId = 5_000_000_000_000_000_007n + BigInt(index)
     await this.#manifest(`m${index}-data`, snapshotId, await this.#dataEntries(index, snapshotId))
     if (this.#version > 1)
       await this.#manifest(`m${index}-deletes`, snapshotId, await this.#deleteEntries(index, snapshotId))
