@@ -9,7 +9,7 @@ import { PurgeFixture } from './fixture.ts'
 const all = (files: Readonly<Record<string, readonly string[]>>) => Object.values(files).flat()
 
 describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
-  it('errors of bulk deletion are swallowed, parents deleted, success claimed', async () => {
+  it('1. errors of bulk deletion are swallowed, parents deleted, success claimed', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const table = await fixture.table('t')
     const id = await fixture.drop('t')
@@ -25,7 +25,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect((await fixture.ledger.get(id))?.counts.data).toMatchObject({ failed: 1 })
   })
 
-  it('tables with delete files cannot be purged', async () => {
+  it('2. tables with delete files cannot be purged', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     for (const formatVersion of [2, 3] as const) {
       await fixture.table('t', { formatVersion })
@@ -34,7 +34,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     }
   })
 
-  it('a missing root metadata file counts as success', async () => {
+  it('3. a missing root metadata file counts as success', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const table = await fixture.table('t')
     const id = await fixture.drop('t')
@@ -43,7 +43,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect(await fixture.files()).toHaveLength(all(table.files).length - 1)
   })
 
-  it('a commit between reading the metadata and dropping the entry is orphaned', async () => {
+  it('9. a commit between reading the metadata and dropping the entry is orphaned', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const table = await fixture.table('t')
     const id = await (async () => {
@@ -57,7 +57,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect(await fixture.files()).toEqual([])
   })
 
-  it('dropping test erases test2', async () => {
+  it('11. dropping test erases test2', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('test')
     const neighbour = await fixture.table('test2')
@@ -65,7 +65,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect(await fixture.files()).toEqual(all(neighbour.files).toSorted())
   })
 
-  it('two registrations of one metadata file: purging one destroys the other', async () => {
+  it('12a. two registrations of one metadata file: purging one destroys the other', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const table = await fixture.table('first')
     await fixture.register('second', table.purge.metadataLocation)
@@ -77,7 +77,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect(await fixture.files()).toEqual(all(table.files).toSorted())
   })
 
-  it('a table registered again is destroyed by the purge still in the queue', async () => {
+  it('12b. a table registered again is destroyed by the purge still in the queue', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const table = await fixture.table('t')
     const id = await fixture.drop('t')
@@ -87,7 +87,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     })
   })
 
-  it('a copy of the metadata with the same UUID under another path is not noticed', async () => {
+  it('12c. a copy of the metadata with the same UUID under another path is not noticed', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const table = await fixture.table('t')
     const copy = `${table.purge.metadataLocation.replace('.metadata.json', '')}-copy.metadata.json`
@@ -97,7 +97,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect((await fixture.files()).length).toBe(all(table.files).length + 1)
   })
 
-  it('gc.enabled=false is ignored', async () => {
+  it('14. gc.enabled=false is ignored', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const table = await fixture.table('snapshot', { properties: { 'gc.enabled': 'FALSE' } })
     const id = await fixture.drop('snapshot')
@@ -116,7 +116,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect((await fixture.ledger.get(id))?.counts.data?.kept).toBe(lender.files.data.length)
   })
 
-  it('a table inside the folder of the purged one loses its files', async () => {
+  it('11b. a table inside the folder of the purged one loses its files', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const inner = await fixture.table('outer/inner')
     await fixture.table('outer', { borrowed: inner.files.data })
@@ -124,7 +124,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect(await fixture.files()).toEqual(all(inner.files).toSorted())
   })
 
-  it('the purge of a table inside a live one cannot erase its own files', async () => {
+  it('11c. the purge of a table inside a live one cannot erase its own files', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const outer = await fixture.table('outer')
     await fixture.table('outer/inner')
@@ -132,7 +132,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect(await fixture.files()).toEqual(all(outer.files).toSorted())
   })
 
-  it('a crash while the server worked is forgotten', async () => {
+  it('8. a crash while the server worked is forgotten', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('t')
     const id = await fixture.drop('t')
@@ -143,7 +143,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect(leases).toMatchObject([{ purge: { id }, attempt: 2 }])
   })
 
-  it('passwords of the catalog are copied into job rows', async () => {
+  it('21. passwords of the catalog are copied into job rows', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('t', { properties: { 's3.secret-access-key': 'hunter2' } })
     await fixture.drop('t')
@@ -151,7 +151,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect(JSON.stringify(rows)).not.toContain('hunter2')
   })
 
-  it('a broken table cannot be dropped', async () => {
+  it('24. a broken table cannot be dropped', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const table = await fixture.table('t')
     await fixture.io.write(table.purge.metadataLocation, Buffer.from('garbage'))
@@ -160,7 +160,7 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect(await fixture.run(id)).toMatchObject({ state: 'failed' })
   })
 
-  it('metadata as another server wrote it, in another spelling, is taken for another place', async () => {
+  it('12d. metadata as another server wrote it, in another spelling, is taken for another place', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const table = await fixture.table('t')
     const spelled = table.purge.metadataLocation.replace('file://', 'file:')
