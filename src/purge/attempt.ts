@@ -15,12 +15,21 @@ import {
   LeaseLostError,
   namedFailures,
   type Progress,
-  reportFailures,
-  resolveFailures,
 } from './ledger/leased.ts'
-import { type OutcomeCounts, outcomes, type PurgeRun, stages, type Tally } from './purger.ts'
+import { isStorable } from './ledger/text.ts'
+import {
+  type Done,
+  type OutcomeCounts,
+  outcomes,
+  type PathFailure,
+  type PurgeRun,
+  stages,
+  type Tally,
+} from './purger.ts'
 import { addCounts, addTallies, emptyTally, subtractCounts } from './tally.ts'
 
+/** Failures that are named per purge. */
+const maxFailures = 10_000
 /** Milliseconds between two beats, at most: progress is watched. */
 const maxBeatInterval = 1_000
 /** Milliseconds before a write that the database did not take is tried again. */
@@ -32,6 +41,8 @@ export interface AttemptOptions {
   /** Milliseconds. */
   readonly leaseTime: number
   readonly io: FileIO
+  /** Makes deletions wait for their turn; what comes after the wait asks for the lease. */
+  readonly pace: (io: FileIO) => FileIO
   readonly deleteConcurrency: number
   readonly logger: Logger
   readonly clock: Clock
@@ -55,6 +66,9 @@ export class Attempt {
   #checkpoint: unknown
   #expected: number | undefined
   #fruitful = false
+  #named: number
+  #failures = new Map<string, PathFailure>()
+  #resolved = new Set<string>()
 
   constructor(options: AttemptOptions) {
     const { lease, clock } = options
@@ -62,6 +76,7 @@ export class Attempt {
     this.#tally = lease.tally
     this.#checkpoint = lease.checkpoint
     this.#expected = lease.expected
+    this.#named = lease.named
     this.#deadline = clock.now() + options.leaseTime
     if (lease.begun) this.#begun = Promise.resolve()
     this.run = this.#runFor(options)
@@ -90,19 +105,31 @@ export class Attempt {
     await this.#writing.catch(() => undefined)
   }
 
-  #runFor({ database, lease, logger, signal, io, deleteConcurrency, onProgress }: AttemptOptions): PurgeRun {
+  #runFor({
+    database,
+    lease,
+    logger,
+    signal,
+    io,
+    pace,
+    deleteConcurrency,
+    onProgress,
+  }: AttemptOptions): PurgeRun {
     const attempt = this
     return {
       signal: AbortSignal.any([this.#lost.signal, signal]),
       epoch: lease.epoch,
       attempt: lease.attempt,
       logger,
-      io: forwardFileIO(io, {
-        deleteFiles: async (locations, options) => {
-          await attempt.run.begin()
-          return await io.deleteFiles(locations, options)
-        },
-      }),
+      io: pace(
+        forwardFileIO(io, {
+          deleteFiles: async (locations, options) => {
+            await attempt.run.begin()
+            await attempt.run.confirm()
+            return await io.deleteFiles(locations, options)
+          },
+        }),
+      ),
       keep: keepOthers(database.reader, lease.purge),
       deleteConcurrency,
       get checkpoint() {
@@ -120,17 +147,31 @@ export class Attempt {
         attempt.#counts = addCounts(attempt.#counts, counts)
         onProgress?.(counts)
       },
-      save: (checkpoint, tally = emptyTally) => {
-        attempt.#checkpoint = checkpoint
-        attempt.#tally = addTallies(attempt.#tally, tally)
-        attempt.#counts = subtractCounts(attempt.#counts, tally.counts)
-        attempt.#fruitful ||= isFruitful(tally)
-      },
+      save: (checkpoint, done = {}) => attempt.#save(checkpoint, done),
       flush: () => attempt.#beat(),
-      report: (failures) => attempt.#persist(() => reportFailures(database, lease, failures)),
       reported: (stage) => attempt.#persist(() => namedFailures(database, lease, stage)),
-      resolve: (paths) => attempt.#persist(() => resolveFailures(database, lease, paths)),
     }
+  }
+
+  #save(checkpoint: unknown, { tally = emptyTally, failures = [], resolved = [] }: Done): boolean {
+    const named = this.#named + failures.length - resolved.length
+    if (failures.length > 0 && (named > maxFailures || !failures.every(({ path }) => isStorable(path)))) {
+      return false
+    }
+    this.#named = named
+    for (const path of resolved) {
+      this.#failures.delete(path)
+      this.#resolved.add(path)
+    }
+    for (const failure of failures) {
+      this.#failures.set(failure.path, failure)
+      this.#resolved.delete(failure.path)
+    }
+    this.#checkpoint = checkpoint
+    this.#tally = addTallies(this.#tally, tally)
+    this.#counts = subtractCounts(this.#counts, tally.counts)
+    this.#fruitful ||= isFruitful(tally)
+    return true
   }
 
   async #beatAlways(): Promise<void> {
@@ -156,8 +197,10 @@ export class Attempt {
     this.#writing = turn.then(() =>
       this.#persist(async () => {
         const began = clock.now()
-        await beat(database, lease, leaseTime, this.#progress())
+        const progress = this.#progress()
+        await beat(database, lease, leaseTime, progress)
         this.#deadline = began + leaseTime
+        this.#forget(progress)
       }),
     )
     await this.#writing
@@ -199,7 +242,17 @@ export class Attempt {
       checkpoint: this.#checkpoint,
       expected: this.#expected,
       fruitful: this.#fruitful,
+      failures: [...this.#failures.values()],
+      resolved: [...this.#resolved],
     }
+  }
+
+  /** The ledger has these names now; what came meanwhile is for the next beat. */
+  #forget({ failures, resolved }: Progress): void {
+    for (const failure of failures) {
+      if (this.#failures.get(failure.path) === failure) this.#failures.delete(failure.path)
+    }
+    for (const path of resolved) this.#resolved.delete(path)
   }
 }
 

@@ -56,7 +56,8 @@ export interface PurgeRun {
   readonly logger: Logger
   /**
    * Files of the purge's warehouse, with credentials resolved for this attempt. Deletions are paced: as many at a time
-   * and as fast as the store, the configured limits and the other purges of this process allow.
+   * and as fast as the store, the configured limits and the other purges of this process allow. Each then calls `begin`
+   * and `confirm` itself.
    */
   readonly io: FileIO
   /** Which paths must stay, of those that other tables hold; see `guard.ts`. */
@@ -66,12 +67,12 @@ export interface PurgeRun {
   /** What an earlier attempt has saved last; undefined for a first one. */
   readonly checkpoint: unknown
   /**
-   * To be awaited before the first file may be deleted: from then on the purge cannot be cancelled or undone. Calling it
-   * again does nothing. Deleting through `io` calls it, too.
+   * To be awaited before the first file may be deleted by other ways than `io`: from then on the purge cannot be cancelled
+   * or undone. Calling it again does nothing.
    */
   begin(): Promise<void>
   /**
-   * To be awaited before every batch: throws when the lease is lost or the purge is held. It asks the ledger, so that no
+   * To be awaited before every batch that is not deleted by `io`: throws when the lease is lost or the purge is held. It asks the ledger, so that no
    * batch begins after an operator's hold was answered, or under a lease that ran out while the process was paused.
    */
   confirm(): Promise<void>
@@ -81,20 +82,26 @@ export interface PurgeRun {
   progress(counts: OutcomeCounts): void
   /**
    * Of what was told by `progress`, this much is done for good, and another attempt would go on at `checkpoint` (any JSON
-   * value). Durable with the next beat, a second later at most, or with {@link flush}.
+   * value). All of it becomes durable together, with the next beat, a second later at most, or with {@link flush}.
+   *
+   * False, and nothing is saved, when there are too many failures to name them all: then only another look at everything
+   * after the last checkpoint would find them.
    */
-  save(checkpoint: unknown, tally?: Tally): void
+  save(checkpoint: unknown, done?: Done): boolean
   /** Resolves when what was saved is durable. */
   flush(): Promise<void>
-  /**
-   * Names paths that could not be erased. Durable when it resolves. False when there are too many to name them all: then
-   * only another look at the whole stage would find them.
-   */
-  report(failures: readonly PathFailure[]): Promise<boolean>
-  /** The paths of a stage that earlier attempts have named, all of them if their number was no more than can be named. */
+  /** The paths of a stage that earlier attempts have named. */
   reported(stage: Stage): Promise<readonly string[]>
-  /** They are erased after all, or kept by a rule: takes their names from the ledger. */
-  resolve(paths: readonly string[]): Promise<void>
+}
+
+/** What an attempt has done with some of the paths. */
+export interface Done {
+  /** Those that are deleted, absent or kept. */
+  readonly tally?: Tally
+  /** Those that could not be erased: the ledger names them. */
+  readonly failures?: readonly PathFailure[]
+  /** Named before, and erased after all, or kept: their names are taken from the ledger. */
+  readonly resolved?: readonly string[]
 }
 
 /** Numbers of paths, and of their bytes as far as the table's metadata states them, by stage and outcome. */

@@ -30,8 +30,9 @@ const inspectInterval = 10_000
 /** What a warehouse brings to its purges. */
 export interface PurgeWarehouse {
   readonly purger: IcebergPurger
-  /** Its deletions paced, where they are to be. */
   readonly io: FileIO
+  /** Makes the deletions of an attempt wait for their turn. @default they do not */
+  readonly pace?: (io: FileIO) => FileIO
   readonly observer?: PurgeObserver
   /** Milliseconds. @default 300000 */
   readonly leaseTime?: number
@@ -97,6 +98,7 @@ export async function runAttempt(lease: Lease, runner: PurgeRunner): Promise<Pur
     lease,
     leaseTime: runner.leaseTime ?? defaultLeaseTime,
     io: runner.io,
+    pace: runner.pace ?? ((io) => io),
     deleteConcurrency: runner.deleteConcurrency ?? defaultDeleteConcurrency,
     logger,
     clock,

@@ -7,7 +7,7 @@ import type { Database } from '../database/database.ts'
 import { findOverlaps } from '../database/places.ts'
 import { FileAccessError, type FileInfo, type FileIO, InvalidLocationError } from '../storage/file-io.ts'
 import type { StoreLimits, VerifiedLocation } from './certificate/certificate.ts'
-import { batchSize, eraseFiles, type Portion } from './deletion/erase-files.ts'
+import { eraseFiles, type Portion } from './deletion/erase-files.ts'
 import {
   PermanentPurgeError,
   type Purge,
@@ -129,7 +129,7 @@ async function eraseAll(run: PurgeRun, { location, owned }: PurgeLocation): Prom
   for (let listing = 1; ; listing++) {
     let residue: string | undefined
     const portions = async function* (): AsyncGenerator<Portion> {
-      for await (const files of inBatches(run.io.list(location, { signal: run.signal }))) {
+      for await (const files of inBatches(run.io, location, run.signal)) {
         residue ??= files[0]?.location
         found += files.length
         yield {
@@ -177,11 +177,11 @@ async function first(files: AsyncIterable<FileInfo>, count: number): Promise<Fil
   return taken
 }
 
-async function* inBatches(files: AsyncIterable<FileInfo>): AsyncGenerator<FileInfo[]> {
+async function* inBatches(io: FileIO, location: string, signal: AbortSignal): AsyncGenerator<FileInfo[]> {
   let batch: FileInfo[] = []
-  for await (const file of files) {
+  for await (const file of io.list(location, { signal })) {
     batch.push(file)
-    if (batch.length < batchSize) continue
+    if (batch.length < io.capabilities.deleteBatchSize) continue
     yield batch
     batch = []
   }

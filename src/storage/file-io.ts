@@ -49,6 +49,8 @@ export interface FileIOCapabilities {
   readonly conditionalWrite: boolean
   /** Directories exist as such and have to be made and removed. */
   readonly directories: boolean
+  /** Files that the store deletes in one request. */
+  readonly deleteBatchSize: number
 }
 
 /** `unknown` where the store does not say, or may not be asked. */

@@ -49,22 +49,18 @@ export function testRun(io: FileIO, options: TestRunOptions = {}): TestRun {
     progress: (delta) => {
       counts = addCounts(counts, delta)
     },
-    save: (saved, done = emptyTally) => {
+    save: (saved, { tally: settled = emptyTally, failures: failed = [], resolved = [] } = {}) => {
       // As from the ledger: what is no JSON does not survive.
       checkpoint = JSON.parse(JSON.stringify(saved ?? null)) as unknown
       begun.add(checkpointOf(checkpoint).stage)
-      tally = addTallies(tally, done)
-    },
-    flush: async () => undefined,
-    report: async (named) => {
-      for (const failure of named) failures.set(failure.path, failure)
+      tally = addTallies(tally, settled)
+      for (const path of resolved) failures.delete(path)
+      for (const failure of failed) failures.set(failure.path, failure)
       return true
     },
+    flush: async () => undefined,
     reported: async (stage) =>
       [...failures.values()].filter((failure) => failure.stage === stage).map(({ path }) => path),
-    resolve: async (paths) => {
-      for (const path of paths) failures.delete(path)
-    },
     counts: () => counts,
     tally: () => tally,
     failures: () => [...failures.values()],

@@ -15,6 +15,8 @@ const nothingDone = {
   checkpoint: undefined,
   expected: undefined,
   fruitful: false,
+  failures: [],
+  resolved: [],
 }
 const all = (files: Readonly<Record<string, readonly string[]>>) => Object.values(files).flat()
 
@@ -195,11 +197,12 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
 
   it('20b. a worker that slept through its lease goes on deleting', async () => {
     await using fixture = await PurgeFixture.open(dialect)
-    await fixture.table('t', { snapshots: 3, filesPerSnapshot: 1_000 })
+    await fixture.table('t', { snapshots: 3, filesPerSnapshot: 50 })
     const id = await fixture.drop('t')
     let batches = 0
     let other: unknown
     const io = forwardFileIO(fixture.io, {
+      capabilities: { ...fixture.io.capabilities, deleteBatchSize: 50 },
       deleteFiles: async (locations, options) => {
         batches++
         const outcomes = await fixture.io.deleteFiles(locations, options)

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { beat, begin, finish, LeaseLostError, reportFailures } from '../../src/purge/ledger/leased.ts'
+import { beat, begin, finish, LeaseLostError } from '../../src/purge/ledger/leased.ts'
 import type { IcebergPurger } from '../../src/purge/purger.ts'
 import { emptyTally } from '../../src/purge/tally.ts'
 import { dialects } from '../../src/testing/databases.ts'
@@ -12,6 +12,8 @@ const nothingDone = {
   checkpoint: undefined,
   expected: undefined,
   fruitful: false,
+  failures: [],
+  resolved: [],
 }
 
 describe.each(dialects)('the ledger on %s', (dialect) => {
@@ -65,13 +67,13 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
     expect((await fixture.ledger.claimDue(turns, 'other', 4)).leases).toHaveLength(1)
     const failure = { path: 'x', stage: 'data', outcome: 'failed', code: 'c', message: 'm' } as const
     const { database } = fixture
-    const progress = { ...nothingDone, counts: { data: { deleted: 1 } } }
+    const progress = { ...nothingDone, counts: { data: { deleted: 1 } }, failures: [failure] }
     const end = { state: 'succeeded', evidence: { paths: null, verification: [], store: {} } } as const
     await expect(beat(database, lease, 60_000, progress)).rejects.toThrow(LeaseLostError)
     await expect(begin(database, lease)).rejects.toThrow(LeaseLostError)
-    await expect(reportFailures(database, lease, [failure])).rejects.toThrow(LeaseLostError)
     await expect(finish(database, lease, end, progress)).rejects.toThrow(LeaseLostError)
     expect(await fixture.ledger.get(id)).toMatchObject({ state: 'running', counts: {}, begunAt: undefined })
+    expect(await fixture.ledger.failures(id)).toEqual([])
   })
 
   it('leaves a purge alone that another server is working on', async () => {
@@ -120,8 +122,8 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
       message: path,
     }))
     const { database } = fixture
-    expect(await reportFailures(database, lease, failures)).toBe(false)
-    expect(await reportFailures(database, lease, failures.slice(3, 4))).toBe(true)
+    await beat(database, lease, 60_000, { ...nothingDone, failures })
+    await beat(database, lease, 60_000, { ...nothingDone, failures })
     expect(await fixture.ledger.failures(id)).toHaveLength(paths.length)
     await finish(database, lease, { state: 'failed', error: `${'x\0'.repeat(10_000)}` }, nothingDone)
     expect(await fixture.ledger.get(id)).toMatchObject({ state: 'failed' })

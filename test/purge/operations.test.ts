@@ -40,12 +40,13 @@ describe.each(dialects)('operators on %s', (dialect) => {
 
   it('hold a purge that is at work: no batch begins after the answer, and it goes on where it was', async () => {
     await using fixture = await PurgeFixture.open(dialect)
-    await fixture.table('t', { snapshots: 5, filesPerSnapshot: 1_000 })
+    await fixture.table('t', { snapshots: 5, filesPerSnapshot: 50 })
     const id = await fixture.drop('t')
     let heldAt: number | undefined
     let batches = 0
     const begunAfter: number[] = []
     const io = forwardFileIO(fixture.io, {
+      capabilities: { ...fixture.io.capabilities, deleteBatchSize: 50 },
       deleteFiles: async (locations, options) => {
         const batch = batches++
         if (heldAt !== undefined) begunAfter.push(batch)

@@ -7,7 +7,7 @@ import { insertEntry } from './entries.ts'
 import { tables, views } from './kinds.ts'
 
 /**
- * Makes the entry of a dropped table or view again, as it was. `alongside` gives its places back. Throws
+ * Makes the entry of a dropped table or view again, as it was. `alongside` gives its places back, first: it knows whether that is possible. Throws
  * NoSuchNamespaceException, and AlreadyExistsException when the name was given away meanwhile.
  */
 export async function restore(
@@ -19,6 +19,7 @@ export async function restore(
   const kind = entry.kind === 'table' ? tables : views
   await mutate(context, async (tx) => {
     await lockPlaces(tx, 'shared')
+    await alongside(tx)
     await insertEntry(tx, context.warehouse, kind, identifier, {
       metadataLocation: entry.metadataLocation,
       location: entry.location,
@@ -26,7 +27,6 @@ export async function restore(
       id: entry.entryId,
       now: context.now(),
     })
-    await alongside(tx)
   })
   context.observer.committed(entry.kind)
 }

@@ -15,9 +15,6 @@ import {
 import { Batch, type DoomedFile } from './batch.ts'
 import { InOrder } from './in-order.ts'
 
-/** Paths of one call of deleteFiles: what S3 takes in one request. */
-export const batchSize = 1_000
-
 /** Files in a row, and what to save when they and all before them are done. */
 export interface Portion {
   readonly files: readonly DoomedFile[]
@@ -55,28 +52,28 @@ class StageEraser {
   readonly #stage: Stage
   readonly #rule: string | undefined
   readonly #saved = new InOrder()
+  readonly #batchSize: number
   readonly #failed = { failed: 0, blocked: 0, throttled: 0 }
   #example: PathFailure | undefined
-  #begun = false
-  /** Not all failures could be named: nothing after them may be saved. */
+  /** Not all failures could be named: nothing from there on may be saved. */
   #unnamed = false
 
   constructor(run: PurgeRun, stage: Stage, rule: string | undefined) {
     this.#run = run
     this.#stage = stage
     this.#rule = rule
+    this.#batchSize = run.io.capabilities.deleteBatchSize
   }
 
   /** What earlier attempts could not erase lies before the checkpoint: only its names tell of it. */
   async repeatFailures(): Promise<void> {
     const paths = await this.#run.reported(this.#stage)
-    for (let at = 0; at < paths.length; at += batchSize) {
+    for (let at = 0; at < paths.length; at += this.#batchSize) {
       const batch = new Batch(this.#stage)
-      for (const path of paths.slice(at, at + batchSize)) batch.add({ path, size: undefined })
+      for (const path of paths.slice(at, at + this.#batchSize)) batch.add({ path, size: undefined })
       const failures = await this.#delete(batch)
-      const still = new Set(failures.map(({ path }) => path))
-      await this.#run.resolve(batch.paths.filter((path) => !still.has(path)))
-      this.#run.save(this.#run.checkpoint, batch.tally())
+      const done = { tally: batch.tally(), failures, resolved: batch.paths }
+      this.#run.save(this.#run.checkpoint, done)
     }
   }
 
@@ -99,7 +96,7 @@ class StageEraser {
         for (const file of portion.files) {
           batch.add(file)
           taken++
-          if (batch.size < batchSize) continue
+          if (batch.size < this.#batchSize) continue
           await start(batch, portion.checkpoint(taken))
           batch = new Batch(this.#stage)
           if (errors.length > 0) break
@@ -131,12 +128,14 @@ class StageEraser {
 
   async #finish(batch: Batch, checkpoint: unknown): Promise<void> {
     const save = this.#saved.next()
-    await this.#delete(batch)
-    if (this.#unnamed) {
-      // Only another look at the whole stage finds those that have no name: it is of no use to go on without end.
-      this.answer()
-    }
-    save(() => this.#run.save(checkpoint, batch.tally()))
+    const failures = await this.#delete(batch)
+    save(() => {
+      if (this.#unnamed) return
+      if (this.#run.save(checkpoint, { tally: batch.tally(), failures })) return
+      this.#unnamed = true
+    })
+    // Only another look at the stage finds those that have no name: it is of no use to go on without end.
+    if (this.#unnamed) this.answer()
   }
 
   async #delete(batch: Batch): Promise<PathFailure[]> {
@@ -147,24 +146,19 @@ class StageEraser {
     )
     let failures: PathFailure[] = []
     if (doomed.length > 0) {
-      if (!this.#begun) await run.begin()
-      this.#begun = true
-      await run.confirm()
-      run.signal.throwIfAborted()
       const outcomes = await run.io.deleteFiles(doomed, { signal: run.signal })
       failures = batch.account(doomed, outcomes)
     }
     run.progress(batch.counts())
-    if (failures.length > 0) await this.#fail(failures)
+    this.#note(failures)
     return failures
   }
 
-  async #fail(failures: readonly PathFailure[]): Promise<void> {
+  #note(failures: readonly PathFailure[]): void {
     for (const { outcome, code } of failures) {
       this.#failed[outcome]++
       if (outcome === 'failed' && throttling.test(code)) this.#failed.throttled++
     }
     this.#example ??= failures[0]
-    if (!(await this.#run.report(failures))) this.#unnamed = true
   }
 }

@@ -28,6 +28,8 @@ export interface Lease {
   readonly byLocation: boolean
   /** Of work that was handed off. */
   readonly reference: string | undefined
+  /** Paths that are named as failures. */
+  readonly named: number
 }
 
 export interface Claimant {
@@ -117,10 +119,19 @@ export async function takeLease(
     await settle(tx, row, { state: 'failed', finished_at: now, last_error })
     return 'settled'
   }
-  return leaseOf(row, owner)
+  return { ...leaseOf(row, owner), named: await namedPaths(tx, id) }
 }
 
-function leaseOf(row: Selectable<PurgeTable>, owner: string): Lease {
+async function namedPaths(tx: Transaction, id: string): Promise<number> {
+  const { count } = await tx
+    .selectFrom('purge_failures')
+    .select((select) => select.fn.countAll<number>().as('count'))
+    .where('purge_id', '=', id)
+    .executeTakeFirstOrThrow()
+  return count
+}
+
+function leaseOf(row: Selectable<PurgeTable>, owner: string): Omit<Lease, 'named'> {
   return {
     purge: purgeOf(row),
     owner,

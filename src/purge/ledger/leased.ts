@@ -9,10 +9,8 @@ import type { OutcomeCounts, PathFailure, Stage, Tally } from '../purger.ts'
 import { addCounts } from '../tally.ts'
 import { appendCertificate, type Evidence } from './certificates.ts'
 import type { Lease } from './claims.ts'
-import { isStorable, storedPath, storedText } from './text.ts'
+import { storedPath, storedText } from './text.ts'
 
-/** Failures that are named per purge; all are counted. */
-export const maxFailures = 10_000
 /** Rows of one INSERT or keys of one DELETE. */
 const rowsPerStatement = 200
 
@@ -34,6 +32,10 @@ export interface Progress {
   readonly expected: number | undefined
   /** This attempt has got something done for good. */
   readonly fruitful: boolean
+  /** To be named; of a path that is named already, the latest news. */
+  readonly failures: readonly PathFailure[]
+  /** Named paths that are erased after all. */
+  readonly resolved: readonly string[]
 }
 
 /** How an attempt ended. */
@@ -67,6 +69,7 @@ export async function beat(
       .set({ lease_expires_at: now + leaseTime, updated_at: now, ...columnsOf(progress) })
       .executeTakeFirst()
     if (numUpdatedRows !== 1n) throw new LeaseLostError(lease.purge.id)
+    await nameFailures(tx, lease.purge.id, progress, now)
   })
 }
 
@@ -88,69 +91,6 @@ export async function isHeld(database: Database, lease: Lease): Promise<boolean>
     .where('id', '=', lease.purge.id)
     .executeTakeFirst()
   return row?.state === 'running' && row.lease_epoch === lease.epoch && row.lease_owner === lease.owner
-}
-
-/**
- * Names paths that could not be erased; of a path that is named already, the latest news. False when not all of them
- * could be named as they are. Throws {@link LeaseLostError}.
- */
-export async function reportFailures(
-  database: Database,
-  lease: Lease,
-  failures: readonly PathFailure[],
-): Promise<boolean> {
-  return await fenced(database, lease, async (tx, _row, now) => {
-    const { count } = await tx
-      .selectFrom('purge_failures')
-      .select((select) => select.fn.countAll<number>().as('count'))
-      .where('purge_id', '=', lease.purge.id)
-      .executeTakeFirstOrThrow()
-    const unique = [...new Map(failures.map((failure) => [storedPath(failure.path), failure]))]
-    const named = unique.slice(0, Math.max(0, maxFailures - count))
-    for (let at = 0; at < named.length; at += rowsPerStatement) {
-      await tx
-        .insertInto('purge_failures')
-        .values(
-          named.slice(at, at + rowsPerStatement).map(([path, failure]) => ({
-            purge_id: lease.purge.id,
-            path,
-            stage: failure.stage,
-            outcome: failure.outcome,
-            code: storedText(failure.code, 200),
-            message: storedText(failure.message, 1_000),
-            failed_at: now,
-          })),
-        )
-        .onConflict((conflict) =>
-          conflict.columns(['purge_id', 'path']).doUpdateSet((row) => ({
-            stage: row.ref('excluded.stage'),
-            outcome: row.ref('excluded.outcome'),
-            code: row.ref('excluded.code'),
-            message: row.ref('excluded.message'),
-            failed_at: row.ref('excluded.failed_at'),
-          })),
-        )
-        .execute()
-    }
-    return named.length === unique.length && failures.every(({ path }) => isStorable(path))
-  })
-}
-
-/** Takes the names of paths that are erased after all. Throws {@link LeaseLostError}. */
-export async function resolveFailures(
-  database: Database,
-  lease: Lease,
-  paths: readonly string[],
-): Promise<void> {
-  await fenced(database, lease, async (tx) => {
-    for (let at = 0; at < paths.length; at += rowsPerStatement) {
-      await tx
-        .deleteFrom('purge_failures')
-        .where('purge_id', '=', lease.purge.id)
-        .where('path', 'in', paths.slice(at, at + rowsPerStatement))
-        .execute()
-    }
-  })
 }
 
 /** Every path of a stage that is named. */
@@ -206,11 +146,60 @@ export async function finish(
       .where('id', '=', id)
       .returningAll()
       .executeTakeFirstOrThrow()
+    await nameFailures(tx, id, progress, now)
     if (end.state !== 'succeeded') return
     await appendCertificate(tx, ended, end.evidence, now)
     await tx.deleteFrom('places').where('purge_id', '=', id).execute()
     await tx.deleteFrom('purge_failures').where('purge_id', '=', id).execute()
   })
+}
+
+async function nameFailures(
+  tx: Transaction,
+  purgeId: string,
+  { failures, resolved }: Progress,
+  now: number,
+): Promise<void> {
+  for (const paths of chunks(resolved)) {
+    await tx
+      .deleteFrom('purge_failures')
+      .where('purge_id', '=', purgeId)
+      .where('path', 'in', paths.map(storedPath))
+      .execute()
+  }
+  const unique = new Map(failures.map((failure) => [storedPath(failure.path), failure]))
+  for (const named of chunks([...unique])) {
+    await tx
+      .insertInto('purge_failures')
+      .values(
+        named.map(([path, failure]) => ({
+          purge_id: purgeId,
+          path,
+          stage: failure.stage,
+          outcome: failure.outcome,
+          code: storedText(failure.code, 200),
+          message: storedText(failure.message, 1_000),
+          failed_at: now,
+        })),
+      )
+      .onConflict((conflict) =>
+        conflict.columns(['purge_id', 'path']).doUpdateSet((row) => ({
+          stage: row.ref('excluded.stage'),
+          outcome: row.ref('excluded.outcome'),
+          code: row.ref('excluded.code'),
+          message: row.ref('excluded.message'),
+          failed_at: row.ref('excluded.failed_at'),
+        })),
+      )
+      .execute()
+  }
+}
+
+function chunks<T>(items: readonly T[]): T[][] {
+  const count = Math.ceil(items.length / rowsPerStatement)
+  return Array.from({ length: count }, (_, index) =>
+    items.slice(index * rowsPerStatement, (index + 1) * rowsPerStatement),
+  )
 }
 
 function referenceAfter(end: AttemptEnd, before: string | null): string | null {

@@ -54,9 +54,11 @@ export async function startPurgeWorker(
       const purger = await createPurger(purge.purger, purge.options, context)
       closing.push(() => purger.close?.())
       const observer = observe?.(name)
+      const rateLimit = pacer.rateLimit(purge.filesPerSecond)
       warehouses.set(name, {
         purger,
-        io: pacer.pace(io, pacer.rateLimit(purge.filesPerSecond)),
+        io,
+        pace: (files) => pacer.pace(files, rateLimit),
         ...(observer && { observer }),
         leaseTime: purge.leaseTimeout,
         backoff: { base: purge.backoffBase, max: purge.backoffMax },

@@ -22,7 +22,12 @@ const readOnly = constants.O_RDONLY | constants.O_NOFOLLOW
 
 /** Files of the local file system (or one mounted there), inside the given roots only. */
 export class LocalFileIO implements FileIO {
-  readonly capabilities = { cheapStat: true, conditionalWrite: true, directories: true }
+  readonly capabilities = {
+    cheapStat: true,
+    conditionalWrite: true,
+    directories: true,
+    deleteBatchSize: 1_000,
+  }
   readonly #confinement: Confinement
 
   /** @param roots locations outside of which nothing is read, written or deleted. */

@@ -24,7 +24,12 @@ export interface S3FileIOOptions extends S3StorageOptions {
 
 /** Objects of S3, or of a store that speaks its protocol. Keys are literal, all buckets that the credentials reach. */
 export class S3FileIO implements FileIO {
-  readonly capabilities = { cheapStat: false, conditionalWrite: true, directories: false }
+  readonly capabilities = {
+    cheapStat: false,
+    conditionalWrite: true,
+    directories: false,
+    deleteBatchSize: 1_000,
+  }
   readonly #options: S3FileIOOptions
   #connection: Promise<Connection> | undefined
 
