@@ -135,7 +135,7 @@ export async function finish(
         lease_expires_at: null,
         next_attempt_at: 'delay' in end ? now + end.delay : now,
         attempts: row.attempts - given,
-        fruitless: progress.fruitful ? 0 : row.fruitless - given,
+        fruitless: progress.fruitful ? 0 : Math.max(0, row.fruitless - given),
         last_error: 'error' in end && end.error !== undefined ? storedText(end.error, 4_000) : null,
         held_from: end.state === 'held' ? 'pending' : null,
         held_by: end.state === 'held' ? 'guard' : null,

@@ -1,0 +1,352 @@
+import fc from 'fast-check'
+import { expect } from 'vitest'
+import { beat, begin, finish, LeaseLostError } from '../../src/purge/ledger/leased.ts'
+import { PurgeStateError } from '../../src/purge/ledger/operations.ts'
+import { undrop } from '../../src/server/undrop.ts'
+import { checkAll } from './invariants.ts'
+import { leaseTime, type Model, type PurgeModel } from './model.ts'
+import type { Real, RealTable } from './real.ts'
+
+export const tableCount = 3
+
+type Work = (model: Model, real: Real) => Promise<void>
+
+/** A command that checks every invariant once it has run. */
+class Command implements fc.AsyncCommand<Model, Real> {
+  readonly #name: string
+  readonly #possible: (model: Model) => boolean
+  readonly #work: Work
+
+  constructor(name: string, possible: (model: Model) => boolean, work: Work) {
+    this.#name = name
+    this.#possible = possible
+    this.#work = work
+  }
+
+  check(model: Model): boolean {
+    return this.#possible(model)
+  }
+
+  async run(model: Model, real: Real): Promise<void> {
+    await this.#work(model, real)
+    await checkAll(model, real)
+  }
+
+  toString(): string {
+    return this.#name
+  }
+}
+
+const index = fc.nat({ max: tableCount - 1 })
+/** Which of the leases that were given: the last is the valid one, if any is. */
+const which = fc.nat({ max: 2 })
+
+const hasPurge = (at: number) => (model: Model) => model.tables[at]!.purge !== undefined
+const inLedger = (at: number) => (model: Model) => hasPurge(at)(model) && !model.tables[at]!.pruned
+const lives = (at: number) => (model: Model) => model.tables[at]!.purge === undefined
+
+const drop = fc.tuple(index, fc.constantFrom(0, 0, 5_000)).map(
+  ([at, retention]) =>
+    new Command(`drop(${at}, ${retention})`, lives(at), async (model, real) => {
+      model.drop(model.tables[at]!, retention)
+      await real.drop(real.tables[at]!, retention)
+    }),
+)
+
+const claim = fc.nat({ max: 4 }).map(
+  (limit) =>
+    new Command(
+      `claimDue(${limit})`,
+      () => true,
+      async (model, real) => {
+        const turns = [{ warehouse: real.warehouse, leaseTime }]
+        const due = real.tables.filter((_, at) => model.isDue(model.tables[at]!))
+        const { leases, settled } = await real.ledger.claimDue(turns, `w-${model.now}`, limit)
+        let modelSettled = 0
+        let modelLeased = 0
+        for (const table of due) {
+          const lease = leases.find(({ purge }) => purge.id === table.purge)
+          const touched =
+            lease !== undefined || (await epochOf(real, table)) > modelOf(model, real, table).epoch
+          if (!touched) continue
+          const outcome = model.claim(model.tables[real.tables.indexOf(table)]!)
+          expect(outcome).toBe(lease ? 'leased' : 'settled')
+          if (lease) {
+            table.leases.push(lease)
+            expect(lease.epoch).toBe(modelOf(model, real, table).epoch)
+            modelLeased++
+          } else modelSettled++
+        }
+        // Nothing that was not due, nobody passed over while there was room.
+        expect([leases.length, settled]).toEqual([modelLeased, modelSettled])
+        expect(leases.length + settled >= Math.min(limit, due.length)).toBe(true)
+      },
+    ),
+)
+
+/** A write under some lease: goes through exactly when that one is in force. */
+function leased(
+  name: string,
+  work: (real: Real, lease: RealTable['leases'][number]) => Promise<void>,
+  effect: (model: Model, purge: PurgeModel) => void,
+) {
+  return fc.tuple(index, which).map(
+    ([at, back]) =>
+      new Command(`${name}(${at}, ${back})`, hasPurge(at), async (model, real) => {
+        const table = real.tables[at]!
+        const purge = model.tables[at]!.purge!
+        const lease = table.leases.at(-1 - back)
+        if (!lease) return
+        const inForce = purge.state === 'running' && lease.epoch === purge.epoch
+        if (!inForce) {
+          await expect(work(real, lease)).rejects.toThrow(LeaseLostError)
+          return
+        }
+        await work(real, lease)
+        effect(model, purge)
+      }),
+  )
+}
+
+const beats = leased(
+  'beat',
+  (real, lease) => beat(real.database, lease, leaseTime, real.progress(lease, 0)),
+  (model, purge) => {
+    purge.leaseExpiresAt = model.now + leaseTime
+  },
+)
+
+const saves = leased(
+  'save',
+  (real, lease) => beat(real.database, lease, leaseTime, real.progress(lease, 5)),
+  (model, purge) => {
+    purge.leaseExpiresAt = model.now + leaseTime
+    purge.fruitless = 0
+  },
+)
+
+const begins = leased(
+  'begin',
+  (real, lease) => begin(real.database, lease),
+  (_model, purge) => {
+    purge.begun = true
+  },
+)
+
+const ends = [
+  leased(
+    'succeed',
+    (real, lease) =>
+      finish(
+        real.database,
+        lease,
+        { state: 'succeeded', evidence: { paths: null, verification: [], store: {} } },
+        real.progress(lease, 0),
+      ),
+    (model, purge) => {
+      purge.state = 'succeeded'
+      purge.endedAt = model.now
+      model.certificates++
+    },
+  ),
+  leased(
+    'fail',
+    (real, lease) => finish(real.database, lease, { state: 'failed', error: 'e' }, real.progress(lease, 0)),
+    (_model, purge) => {
+      purge.state = 'failed'
+    },
+  ),
+  leased(
+    'defer',
+    (real, lease) =>
+      finish(real.database, lease, { state: 'pending', delay: 3_000, error: 'e' }, real.progress(lease, 0)),
+    (model, purge) => {
+      purge.state = 'pending'
+      purge.nextAttemptAt = model.now + 3_000
+    },
+  ),
+  leased(
+    'handBack',
+    (real, lease) =>
+      finish(real.database, lease, { state: 'pending', delay: 0, handedBack: true }, real.progress(lease, 0)),
+    (model, purge) => {
+      purge.state = 'pending'
+      purge.nextAttemptAt = model.now
+      purge.attempts--
+      purge.fruitless = Math.max(0, purge.fruitless - 1)
+    },
+  ),
+  leased(
+    'handOff',
+    (real, lease) =>
+      finish(
+        real.database,
+        lease,
+        { state: 'handed_off', reference: 'job', delay: 2_000 },
+        real.progress(lease, 0),
+      ),
+    (model, purge) => {
+      purge.state = 'handed_off'
+      purge.begun = true
+      purge.nextAttemptAt = model.now + 2_000
+      purge.attempts--
+      purge.fruitless = Math.max(0, purge.fruitless - 1)
+    },
+  ),
+]
+
+const operations = fc.tuple(index, fc.constantFrom('hold', 'release', 'retry', 'cancel', 'undrop')).map(
+  ([at, event]) =>
+    new Command(`${event}(${at})`, inLedger(at), async (model, real) => {
+      const table = real.tables[at]!
+      const id = table.purge!
+      const allowed = model.operate(model.tables[at]!.purge!, event)
+      const operate = async () => {
+        if (event === 'hold') await real.ledger.hold(id, 'because')
+        else if (event === 'undrop') await restore(real, id)
+        else await real.ledger[event](id)
+      }
+      if (!allowed) {
+        await expect(operate()).rejects.toThrow(event === 'undrop' ? Error : PurgeStateError)
+        return
+      }
+      await operate()
+      if (event !== 'undrop') return
+      // It lives again, and can be dropped again.
+      model.tables[at]!.purge = undefined
+      table.purge = undefined
+    }),
+)
+
+const registers = index.map(
+  (at) =>
+    new Command(
+      `register(${at})`,
+      () => true,
+      async (model, real) => {
+        const table = real.tables[at]!
+        const name = `twin-${at}-${table.twins.length}-${model.now}`
+        const metadataLocation = table.written.purge.metadataLocation
+        const registering = real.catalog.registerTable(['ns'], { name, metadataLocation, overwrite: false })
+        if (model.isUnfinished(model.tables[at]!)) {
+          await expect(registering).rejects.toThrow(table.purge!)
+          return
+        }
+        // A second one of this name at the same time is refused, and that is all.
+        const registered = await registering.then(
+          () => true,
+          () => false,
+        )
+        if (!registered) return
+        table.twins.push(name)
+        model.tables[at]!.twins++
+      },
+    ),
+)
+
+const dropsTwin = index.map(
+  (at) =>
+    new Command(
+      `dropTwin(${at})`,
+      (model) => model.tables[at]!.twins > 0,
+      async (model, real) => {
+        await real.catalog.dropTable({ namespace: ['ns'], name: real.tables[at]!.twins.pop()! })
+        model.tables[at]!.twins--
+      },
+    ),
+)
+
+const createsOver = index.map(
+  (at) =>
+    new Command(
+      `createOver(${at})`,
+      (model) => model.isUnfinished(model.tables[at]!) || model.tables[at]!.purge === undefined,
+      async (_model, real) => {
+        const location = `${real.location(at)}/inside`
+        const request = {
+          name: 'over',
+          schema: { type: 'struct', fields: [] },
+          partitionSpec: undefined,
+          writeOrder: undefined,
+          properties: {},
+          location,
+        }
+        await expect(real.catalog.createTable(['ns'], request)).rejects.toMatchObject({ status: 409 })
+      },
+    ),
+)
+
+const passes = fc.constantFrom(1, 2_500, leaseTime + 1, 60_000).map(
+  (milliseconds) =>
+    new Command(
+      `pass(${milliseconds})`,
+      () => true,
+      async (model, real) => {
+        model.now += milliseconds
+        real.now = model.now
+      },
+    ),
+)
+
+const prunes = fc.constantFrom(0, 30_000).map(
+  (age) =>
+    new Command(
+      `prune(${age})`,
+      () => true,
+      async (model, real) => {
+        const old = model.tables.filter(
+          (table) =>
+            table.purge &&
+            !table.pruned &&
+            !model.isUnfinished(table) &&
+            table.purge.endedAt < model.now - age,
+        )
+        // Purges of tables that came back are in the ledger, too.
+        expect(await real.ledger.prune(real.warehouse, age)).toBeGreaterThanOrEqual(old.length)
+        for (const table of old) {
+          const at = model.tables.indexOf(table)
+          expect(await real.ledger.get(real.tables[at]!.purge!)).toBeUndefined()
+          table.pruned = true
+        }
+      },
+    ),
+)
+
+export const commands: fc.Arbitrary<fc.AsyncCommand<Model, Real>>[] = [
+  drop,
+  drop,
+  claim,
+  claim,
+  claim,
+  beats,
+  saves,
+  begins,
+  ...ends,
+  operations,
+  operations,
+  operations,
+  registers,
+  dropsTwin,
+  createsOver,
+  passes,
+  passes,
+  prunes,
+]
+
+function modelOf(model: Model, real: Real, table: RealTable): PurgeModel {
+  return model.tables[real.tables.indexOf(table)]!.purge!
+}
+
+async function epochOf(real: Real, table: RealTable): Promise<number> {
+  const row = await real.database.reader
+    .selectFrom('purges')
+    .select('lease_epoch')
+    .where('id', '=', table.purge!)
+    .executeTakeFirst()
+  return row?.lease_epoch ?? -1
+}
+
+async function restore(real: Real, id: string): Promise<void> {
+  const warehouses = new Map([[real.warehouse, { catalog: real.catalog }]])
+  await undrop({ ledger: real.ledger, warehouses: warehouses as never }, id)
+}
