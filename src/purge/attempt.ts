@@ -30,8 +30,9 @@ import { addCounts, addTallies, emptyTally, subtractCounts } from './tally.ts'
 
 /** Failures that are named per purge. */
 const maxFailures = 10_000
-/** Milliseconds between two beats, at most: progress is watched. */
-const maxBeatInterval = 1_000
+/** Milliseconds before the first beat, which doubles up to the last: what an early crash would repeat is soon saved. */
+const firstBeatInterval = 100
+const lastBeatInterval = 1_000
 /** Milliseconds before a write that the database did not take is tried again. */
 const retryPause = 250
 
@@ -176,10 +177,10 @@ export class Attempt {
 
   async #beatAlways(): Promise<void> {
     const { clock, leaseTime, logger } = this.#options
-    const interval = Math.min(leaseTime / 3, maxBeatInterval)
     const until = AbortSignal.any([this.#stopped.signal, this.#lost.signal])
-    while (!until.aborted) {
-      await clock.sleep(interval, until).catch(() => undefined)
+    const last = Math.min(leaseTime / 3, lastBeatInterval)
+    for (let interval = firstBeatInterval; !until.aborted; interval = Math.min(interval * 2, last)) {
+      await clock.sleep(Math.min(interval, last), until).catch(() => undefined)
       if (until.aborted) return
       try {
         await this.#beat()

@@ -36,6 +36,10 @@ export class Replica {
     this.#url = url
   }
 
+  get pid(): number {
+    return this.#child.pid!
+  }
+
   async call(method: string, path: string, body?: object): Promise<Response> {
     return await fetch(`${this.#url}/v1/main${path}`, {
       method,

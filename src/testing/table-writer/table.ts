@@ -4,10 +4,14 @@ import { newTableMetadata } from '../../iceberg/metadata/builder.ts'
 import type { FormatVersion, Properties, Snapshot, TableMetadata } from '../../iceberg/metadata/model.ts'
 import { printTableMetadata } from '../../iceberg/metadata/print.ts'
 import type { Purge, Stage } from '../../purge/purger.ts'
+import { mapBounded } from '../../storage/concurrency.ts'
 import type { FileIO } from '../../storage/file-io.ts'
 import type { AvroCodec } from './avro-file.ts'
 import { type WrittenEntry, writeManifest } from './manifest.ts'
 import { type ListedManifest, writeManifestList } from './manifest-list.ts'
+
+/** Data files written at a time. */
+const writesInFlight = 32
 
 export interface TableOptions {
   /** @default 2 */
@@ -131,16 +135,18 @@ class TableWriter {
   }
 
   async #dataEntries(index: number, snapshotId: bigint): Promise<WrittenEntry[]> {
-    const entries: WrittenEntry[] = []
-    for (let file = 0; file < (this.#options.filesPerSnapshot ?? 4); file++) {
-      const path = await this.#file(
-        'data',
-        `data/p=${file % 3}/${index}-${file}.parquet`,
-        Buffer.from(`data ${index} ${file}`),
-      )
-      // A file that only an entry of status DELETED names is reachable all the same.
-      entries.push({ snapshotId, status: file === 1 ? 'deleted' : 'added', file: { path } })
-    }
+    const count = this.#options.filesPerSnapshot ?? 4
+    const paths = Array.from({ length: count }, (_, file) => `data/p=${file % 3}/${index}-${file}.parquet`)
+    const written = await mapBounded(paths, writesInFlight, (path) =>
+      this.#write(path, Buffer.from(`data of ${path}`)),
+    )
+    this.#files.data.push(...written)
+    // A file that only an entry of status DELETED names is reachable all the same.
+    const entries: WrittenEntry[] = written.map((path, file) => ({
+      snapshotId,
+      status: file === 1 ? 'deleted' : 'added',
+      file: { path },
+    }))
     if (index === 0) {
       for (const path of this.#options.borrowed ?? []) entries.push({ snapshotId, file: { path } })
     }
@@ -176,7 +182,8 @@ class TableWriter {
       formatVersion: this.#version,
       entries,
       codec: this.#options.codec ?? 'deflate',
-      blockSize: 2,
+      // Several blocks even for a few entries.
+      blockSize: entries.length > 100 ? 500 : 2,
     })
     const path = await this.#file('manifests', `metadata/${name}-${randomUUID()}.avro`, bytes)
     this.#entries.push({ path, entries: entries.map(({ file }) => file.path) })
@@ -241,9 +248,14 @@ class TableWriter {
   }
 
   async #file(stage: Stage, name: string, bytes: Uint8Array): Promise<string> {
+    const path = await this.#write(name, bytes)
+    this.#files[stage].push(path)
+    return path
+  }
+
+  async #write(name: string, bytes: Uint8Array): Promise<string> {
     const path = `${this.#location}/${name}`
     await this.#io.write(path, bytes)
-    this.#files[stage].push(path)
     return path
   }
 }
