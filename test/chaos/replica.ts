@@ -4,6 +4,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import type { OutcomeCounts, PathFailure } from '../../src/purge/purger.ts'
+
+/** What tests look at. */
+export interface PurgeAnswer {
+  readonly state: string
+  readonly attempts: number
+  readonly counts: OutcomeCounts
+  readonly 'last-error'?: string
+  readonly failures: readonly PathFailure[]
+}
 
 /** One `moulin serve` of several over the same database, to be killed. */
 export class Replica {
@@ -45,6 +55,18 @@ export class Replica {
       method,
       ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     })
+  }
+
+  /** A purge as the management API shows it. */
+  async purge(id: string): Promise<PurgeAnswer> {
+    const answer = await fetch(`${this.#url}/management/v1/purges/${id}`)
+    if (!answer.ok) throw new Error(`The server answered ${answer.status}: ${await answer.text()}`)
+    return (await answer.json()) as PurgeAnswer
+  }
+
+  async retry(id: string): Promise<void> {
+    const answer = await fetch(`${this.#url}/management/v1/purges/${id}/retry`, { method: 'POST' })
+    if (!answer.ok) throw new Error(`The server answered ${answer.status}: ${await answer.text()}`)
   }
 
   /** SIGKILL: no handler runs. */

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,6 +15,10 @@ export interface SeaweedFS extends TestStore {
   readonly client: S3Client
   /** The same store as a user who is no administrator: bucket policies bind her. */
   readonly aliceStorage: TestStore['storage']
+  /** Ends the process, as `kill -9` does. */
+  stop(): Promise<void>
+  /** Begins it again, on the same files and ports. */
+  start(): Promise<void>
 }
 
 /**
@@ -54,32 +58,7 @@ export async function startSeaweedFS(binaries: string): Promise<SeaweedFS> {
   ]
   const ports = new Map<string, number>()
   for (const service of services) ports.set(service, await freePort())
-  const child = spawn(
-    join(binaries, 'weed'),
-    [
-      'mini',
-      `-dir=${folder}`,
-      '-ip=127.0.0.1',
-      '-ip.bind=127.0.0.1',
-      `-s3.config=${configuration}`,
-      '-admin.ui=false',
-      '-webdav=false',
-      ...[...ports].map(([service, port]) => `-${service}=${port}`),
-    ],
-    { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
-  )
-  let printed = ''
-  let ended = false
-  child.once('error', (error) => {
-    printed = error.message
-    ended = true
-  })
-  child.once('exit', () => {
-    ended = true
-  })
-  child.stderr.on('data', (chunk) => {
-    printed = (printed + String(chunk)).slice(-4_000)
-  })
+  const process = new StoreProcess(binaries, folder, configuration, ports)
   const storage = s3Storage(`http://127.0.0.1:${ports.get('s3.port')}`, accessKey, secretKey)
   const client = new S3Client({
     endpoint: storage.endpoint,
@@ -88,27 +67,28 @@ export async function startSeaweedFS(binaries: string): Promise<SeaweedFS> {
     credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
     maxAttempts: 1,
   })
+  const start = async () => {
+    process.start()
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await client.send(new ListBucketsCommand({}))
+        return
+      } catch (error) {
+        if (attempt < 300 && !process.ended) {
+          await sleep(100)
+          continue
+        }
+        await close()
+        throw new Error(`SeaweedFS did not start: ${process.printed}`, { cause: error })
+      }
+    }
+  }
   const close = async () => {
     client.destroy()
-    if (!ended) {
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    }
+    await process.stop()
     rmSync(folder, { recursive: true, force: true })
   }
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await client.send(new ListBucketsCommand({}))
-      break
-    } catch (error) {
-      if (attempt < 300 && !ended) {
-        await sleep(100)
-        continue
-      }
-      await close()
-      throw new Error(`SeaweedFS did not start: ${printed}`, { cause: error })
-    }
-  }
+  await start()
   return {
     storage,
     aliceStorage: { ...storage, accessKeyId: 'alice' },
@@ -116,6 +96,58 @@ export async function startSeaweedFS(binaries: string): Promise<SeaweedFS> {
     createBucket: async (name) => {
       await client.send(new CreateBucketCommand({ Bucket: name }))
     },
+    stop: () => process.stop(),
+    start,
     close,
+  }
+}
+
+class StoreProcess {
+  readonly #command: string
+  readonly #arguments: readonly string[]
+  readonly #folder: string
+  #child: ChildProcess | undefined
+  /** The end of what it has printed. */
+  printed = ''
+  ended = true
+
+  constructor(binaries: string, folder: string, configuration: string, ports: ReadonlyMap<string, number>) {
+    this.#command = join(binaries, 'weed')
+    this.#folder = folder
+    this.#arguments = [
+      'mini',
+      `-dir=${folder}`,
+      '-ip=127.0.0.1',
+      '-ip.bind=127.0.0.1',
+      `-s3.config=${configuration}`,
+      '-admin.ui=false',
+      '-webdav=false',
+      ...Array.from(ports, ([service, port]) => `-${service}=${port}`),
+    ]
+  }
+
+  start(): void {
+    this.ended = false
+    const child = spawn(this.#command, this.#arguments, {
+      cwd: this.#folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    child.once('error', (error) => {
+      this.printed = error.message
+      this.ended = true
+    })
+    child.once('exit', () => {
+      this.ended = true
+    })
+    child.stderr.on('data', (chunk) => {
+      this.printed = (this.printed + String(chunk)).slice(-4_000)
+    })
+    this.#child = child
+  }
+
+  async stop(): Promise<void> {
+    if (this.ended || !this.#child) return
+    this.#child.kill('SIGKILL')
+    await once(this.#child, 'exit')
   }
 }

@@ -1,0 +1,81 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { LocalFileIO } from '../../src/storage/local/local-file-io.ts'
+import { FaultyServer, hasBegun, succeeded } from './faulty-server.ts'
+
+/** A small disk of its own for the database; undefined where this user may not mount one. */
+function smallDisk(): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'moulin-disk-'))
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder], { stdio: 'pipe' })
+    return folder
+  } catch (error) {
+    console.warn(`skipped: a small disk cannot be mounted here: ${(error as Error).message}`)
+    rmSync(folder, { recursive: true })
+    return undefined
+  }
+}
+
+const disk = smallDisk()
+
+describe.skipIf(disk === undefined)('the disk of the SQLite database is full', () => {
+  it('in the middle of a purge and at a drop: no drop without its purge, and it goes on when there is room', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'moulin-full-'))
+    const server = await FaultyServer.start({
+      databaseUrl: `sqlite:${disk}/catalog.db`,
+      location: `file://${folder}/main`,
+      storage: { type: 'local' },
+      io: new LocalFileIO([folder]),
+      filesPerSecond: 1_000,
+    })
+    const filler = join(disk!, 'filler')
+    try {
+      await server.table('big', { snapshots: 3, filesPerSnapshot: 1_500 })
+      await server.table('small', { snapshots: 1, filesPerSnapshot: 1 })
+      const big = (await server.drop('big')) as string
+      await server.until(big, hasBegun)
+      fill(filler)
+      let answer = await server.drop('small')
+      for (let tries = 0; tries < 50 && typeof answer === 'string'; tries++) {
+        // There was room in the last page: use it up.
+        await server.table(`more-${tries}`, { snapshots: 0 })
+        answer = await server.drop(`more-${tries}`)
+      }
+      expect(answer).toBeGreaterThanOrEqual(500)
+      await sleep(2_500)
+      rmSync(filler)
+      await server.until(big, succeeded)
+      const head = await server.replica.call('HEAD', '/namespaces/ns/tables/small')
+      if (head.status !== 404) {
+        const again = await server.drop('small')
+        expect(again).toBeTypeOf('string')
+        await server.until(again as string, succeeded)
+      }
+      for (let tries = 0; tries < 200 && (await leftovers(server)).length > 0; tries++) await sleep(50)
+      expect(await leftovers(server)).toEqual([])
+    } finally {
+      await server.close()
+      execFileSync('umount', [disk!])
+      rmSync(disk!, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+})
+
+/** Files of tables that live on are no leftovers. */
+async function leftovers(server: FaultyServer): Promise<string[]> {
+  const answer = await server.replica.call('GET', '/namespaces/ns/tables')
+  const { identifiers } = (await answer.json()) as { identifiers: { name: string }[] }
+  return (await server.files()).filter(
+    (path) => !identifiers.some(({ name }) => path.includes(`/main/${name}/`)),
+  )
+}
+
+function fill(path: string): void {
+  const { bavail, bsize } = statfsSync(disk!)
+  writeFileSync(path, Buffer.alloc(bavail * bsize))
+}

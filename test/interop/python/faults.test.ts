@@ -1,0 +1,110 @@
+import { CreateBucketCommand, DeleteBucketPolicyCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Ledger } from '../../../src/purge/ledger/ledger.ts'
+import { S3FileIO } from '../../../src/storage/s3/s3-file-io.ts'
+import { createDatabase } from '../../../src/testing/databases.ts'
+import { type SeaweedFS, startSeaweedFS } from '../../../src/testing/stores/seaweedfs.ts'
+import { FaultyServer, hasBegun, s3Configuration, succeeded } from '../../faults/faulty-server.ts'
+import { toolchain } from '../toolchain.ts'
+
+const python = toolchain('MOULIN_TEST_PYTHON', 'python')
+
+describe.skipIf(python === undefined)('faults of a real S3 server (SeaweedFS)', () => {
+  let store: SeaweedFS
+  let io: S3FileIO
+  beforeAll(async () => {
+    store = await startSeaweedFS(python!)
+    io = new S3FileIO(store.storage)
+  })
+  afterAll(async () => {
+    await io?.close()
+    await store?.close()
+  })
+
+  const serve = async (bucket: string, databaseUrl: string, storage = store.storage) =>
+    await FaultyServer.start({
+      databaseUrl,
+      location: `s3://${bucket}/main`,
+      storage: s3Configuration(storage),
+      io,
+      filesPerSecond: 1_000,
+    })
+
+  it('is killed and started again in the middle of a purge', async () => {
+    await store.createBucket('outage')
+    await using database = await createDatabase('postgres')
+    const server = await serve('outage', database.url)
+    try {
+      const neighbour = await server.table('neighbour', { snapshots: 1 })
+      await server.table('t', { snapshots: 4, filesPerSnapshot: 1_500 })
+      const id = (await server.drop('t')) as string
+      await server.until(id, hasBegun)
+      await store.stop()
+      const waiting = await server.until(id, ({ state }) => state === 'pending')
+      expect(waiting['last-error']).toBeDefined()
+      await store.start()
+      await server.until(id, succeeded)
+      expect(await server.files()).toEqual(Object.values(neighbour.files).flat().toSorted())
+    } finally {
+      await server.close()
+    }
+  })
+
+  it('takes the permission to delete away for a prefix: named, and erased once it is given back', async () => {
+    const { client } = store
+    await store.createBucket('guarded')
+    await using database = await createDatabase('sqlite')
+    const server = await serve('guarded', database.url, store.aliceStorage)
+    const policy = (effect: 'Deny' | 'Allow', resource: string, action: string) => ({
+      Effect: effect,
+      Principal: '*',
+      Action: action,
+      Resource: resource,
+    })
+    const deny = {
+      Version: '2012-10-17',
+      Statement: [policy('Deny', 'arn:aws:s3:::guarded/main/t/data/p=1/*', 's3:DeleteObject')],
+    }
+    try {
+      const table = await server.table('t', { snapshots: 2, filesPerSnapshot: 30 })
+      await client.send(new PutBucketPolicyCommand({ Bucket: 'guarded', Policy: JSON.stringify(deny) }))
+      const id = (await server.drop('t')) as string
+      const failed = await server.until(id, ({ state }) => state === 'failed')
+      const locked = table.files.data.filter((path) => path.includes('/p=1/')).toSorted()
+      expect(failed.failures.map(({ path, outcome }) => [outcome, path])).toEqual(
+        locked.map((path) => ['blocked', path]),
+      )
+      // The leaves that may go are gone; the parents are all there.
+      const parents = ['manifests', 'manifest-lists', 'statistics', 'metadata', 'root'] as const
+      expect(await server.files()).toEqual(
+        [...locked, ...parents.flatMap((stage) => table.files[stage])].toSorted(),
+      )
+      await client.send(new DeleteBucketPolicyCommand({ Bucket: 'guarded' }))
+      await server.replica.retry(id)
+      const purge = await server.until(id, succeeded)
+      expect(purge.failures).toEqual([])
+      expect(purge.counts.data?.deleted).toBe(table.files.data.length)
+      expect(await server.files()).toEqual([])
+    } finally {
+      await server.close()
+    }
+  })
+
+  it('locks objects: a deletion hides them, and the certificate says what that means', async () => {
+    await store.client.send(new CreateBucketCommand({ Bucket: 'locked', ObjectLockEnabledForBucket: true }))
+    await using database = await createDatabase('sqlite')
+    const server = await serve('locked', database.url)
+    try {
+      await server.table('t', { snapshots: 1 })
+      const id = (await server.drop('t')) as string
+      await server.until(id, succeeded)
+      expect(await server.files()).toEqual([])
+      const sealed = await new Ledger(database.database).certificate(id)
+      expect(sealed?.certificate.store).toEqual({
+        's3://locked': { versioning: 'enabled', 'object-lock': 'enabled' },
+      })
+    } finally {
+      await server.close()
+    }
+  })
+})
