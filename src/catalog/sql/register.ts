@@ -43,6 +43,7 @@ export async function register<M>(
   checkLocation(metadataLocation)
   await requireNamespace(database.reader, warehouse, identifier.namespace)
   refuseTaken(kind, await findEntry(database.reader, warehouse, identifier), identifier, overwrite)
+  const readAt = await database.now(database.reader)
   const document = (await context.documents.load(metadataLocation, kind.parse)) as Registered<M>['document']
   const pointer: Pointer = {
     metadataLocation,
@@ -57,6 +58,7 @@ export async function register<M>(
     const entryId = existing?.id ?? context.uuid()
     const overlaps = await findOverlaps(tx, pointer.location)
     await refuseUnfinishedPurge(tx, pointer, overlaps)
+    await refuseErased(tx, metadataLocation, readAt)
     const result = { document, warnings: await sharedWith(tx, pointer, overlaps, entryId) }
     const now = context.now()
     if (existing) await repoint(tx, existing, pointer, now)
@@ -123,6 +125,22 @@ async function refuseUnfinishedPurge(
   throw new IcebergError(
     'LocationConflictException',
     `Cannot register ${metadataLocation} (location ${location}): its files belong to an unfinished purge ${purgeId}.`,
+  )
+}
+
+/** A purge that has begun and ended since the metadata file was read: there is nothing left to register. */
+async function refuseErased(tx: Transaction, metadataLocation: string, readAt: number): Promise<void> {
+  const erased = await tx
+    .selectFrom('purges')
+    .select('id')
+    .where('state', '=', 'succeeded')
+    .where('finished_at', '>=', readAt)
+    .where('metadata_key', '=', canonicalLocation(metadataLocation))
+    .executeTakeFirst()
+  if (!erased) return
+  throw new IcebergError(
+    'NotFoundException',
+    `Cannot register ${metadataLocation}: it was erased by purge ${erased.id} in this moment.`,
   )
 }
 

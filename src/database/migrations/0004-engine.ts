@@ -15,7 +15,7 @@ export const engine: Migration = {
       sql`ALTER TABLE purges ADD COLUMN held_by text CHECK (held_by IN ('guard', 'operator'))`,
       sql`CREATE INDEX purges_waiting ON purges (warehouse, next_attempt_at, id)
         WHERE state IN ('retained', 'handed_off')`,
-      sql`CREATE INDEX purges_ended ON purges (warehouse, finished_at) WHERE state IN ('succeeded', 'cancelled')`,
+      sql`CREATE INDEX purges_ended ON purges (finished_at, warehouse) WHERE state IN ('succeeded', 'cancelled')`,
 
       sql`CREATE TABLE certificates (
         purge_id text PRIMARY KEY,

@@ -1,0 +1,140 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { pino } from 'pino'
+import { describe, expect, it } from 'vitest'
+import { SqlCatalog } from '../../src/catalog/sql/sql-catalog.ts'
+import { Ledger } from '../../src/purge/ledger/ledger.ts'
+import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchronous-purger.ts'
+import { runAttempt } from '../../src/purge/run-attempt.ts'
+import { createDatabase, dialects } from '../../src/testing/databases.ts'
+import { writeTable } from '../../src/testing/table-writer/table.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import { FaultyStore } from '../simulation/faulty-store.ts'
+import { Random } from '../simulation/random.ts'
+
+/** Rounds of one run; more with MOULIN_RACES. */
+const races = Number(process.env.MOULIN_RACES ?? 100)
+
+const request = {
+  schema: { type: 'struct', fields: [] },
+  partitionSpec: undefined,
+  writeOrder: undefined,
+  properties: {},
+}
+
+type Outcome = 'done' | 'refused'
+
+/** Refusals are answers of 4xx; everything else is a failure of the test. */
+async function outcome(work: Promise<unknown>): Promise<Outcome> {
+  try {
+    await work
+    return 'done'
+  } catch (error) {
+    const { status } = error as { status?: number }
+    if (status !== undefined && status >= 400 && status < 500) return 'refused'
+    throw error
+  }
+}
+
+describe.each(dialects)('the guard on %s', (dialect) => {
+  it(
+    `loses no race against registering, creating and renaming, in ${races} rounds`,
+    async () => {
+      await using test = await createDatabase(dialect)
+      // Another replica, with connections of its own.
+      const databases = [test.database, await test.another()]
+      const store = new FaultyStore(new VirtualClock(), new Random(1))
+      const catalogs = databases.map(
+        (database) =>
+          new SqlCatalog({
+            warehouse: 'main',
+            location: 's3://lake/main',
+            database,
+            io: store,
+            logger: pino({ level: 'silent' }),
+          }),
+      )
+      const ledger = new Ledger(test.database)
+      await catalogs[0]!.createNamespace(['ns'], {})
+      const random = new Random(7)
+      const seen = { renamed: 0, created: 0, held: 0, erased: 0 }
+
+      for (let race = 0; race < races; race++) {
+        const name = `t${race}`
+        const location = `s3://lake/main/${name}`
+        const table = await writeTable(store, location, { snapshots: 1, filesPerSnapshot: 2, codec: 'null' })
+        const { metadataLocation } = table.purge
+        await catalogs[0]!.registerTable(['ns'], { name, metadataLocation, overwrite: false })
+        let id = ''
+        const drop = async () => {
+          await catalogs[race % 2]!.dropTable(
+            { namespace: ['ns'], name },
+            {
+              alongside: async (tx, dropped) => {
+                const origin = { principal: 'p', requestId: 'r', client: 'c' }
+                id = await ledger.record(tx, dropped, origin, { purger: 'x', maxAttempts: 5 })
+              },
+            },
+          )
+          const lease = await ledger.claim(id, 'w:1', 60_000)
+          if (lease) {
+            await runAttempt(lease, {
+              database: test.database,
+              ledger,
+              purger: new SynchronousPurger(),
+              io: store,
+              logger: pino({ level: 'silent' }),
+              owner: 'w:1',
+            })
+          }
+        }
+        const other = catalogs[(race + 1) % 2]!
+        const works: (() => Promise<unknown>)[] = [
+          drop,
+          () => other.registerTable(['ns'], { name: `twin${race}`, metadataLocation, overwrite: false }),
+          () => other.createTable(['ns'], { ...request, name: `over${race}`, location: `${location}/data` }),
+          () => other.renameTable({ namespace: ['ns'], name }, { namespace: ['ns'], name: `new${race}` }),
+        ]
+        const order = [0, 1, 2, 3].toSorted(() => random.next() - 0.5)
+        const results = new Map<number, Outcome>()
+        await Promise.all(
+          order.map(async (index) => {
+            for (let turns = random.between(0, 6); turns > 0; turns--) await turn()
+            results.set(index, await outcome(works[index]!()))
+          }),
+        )
+
+        const files = Object.values(table.files).flat()
+        const there = files.filter((path) => store.files.has(path))
+        const twin = results.get(1) === 'done'
+        const created = results.get(2) === 'done'
+        const state = id === '' ? undefined : (await ledger.get(id))?.state
+        const context = `round ${race}: ${JSON.stringify([...results])}, purge ${state}`
+        if (results.get(0) === 'refused') {
+          // The rename came first: the table lives under its new name.
+          seen.renamed++
+          expect(await other.tableExists({ namespace: ['ns'], name: `new${race}` }), context).toBe(true)
+          expect(there, context).toEqual(files)
+        } else if (twin && state === 'held') {
+          // Both are the same table: nothing may go.
+          seen.held++
+          expect(there, context).toEqual(files)
+        } else {
+          // No entry lives whose files are gone.
+          expect(twin, context).toBe(false)
+          seen.erased++
+          expect(state, context).toBe('succeeded')
+          expect(there, context).toEqual([])
+        }
+        if (created) {
+          // What it wrote is its own, whatever came before.
+          seen.created++
+          const { metadataLocation: own } = await other.loadTable({ namespace: ['ns'], name: `over${race}` })
+          expect(store.files.has(own!), context).toBe(true)
+        }
+      }
+      console.log(`${dialect}: ${races} races, ${JSON.stringify(seen)}`)
+      expect(seen.erased).toBeGreaterThan(0)
+    },
+    60_000 + races * 1_000,
+  )
+})
