@@ -9,8 +9,8 @@ import { openDatabase } from '../../src/database/open.ts'
 /** A SQLite file in memory, and a look at its purges that takes no time. */
 export interface SimulationDatabase extends AsyncDisposable {
   readonly database: Database
-  /** State of the unfinished or finished purge of this name and warehouse. */
-  stateOf(warehouse: string, name: string): string | undefined
+  /** State of a purge, by its id. */
+  stateOf(purge: string): string | undefined
 }
 
 export async function openSimulationDatabase(): Promise<SimulationDatabase> {
@@ -20,10 +20,10 @@ export async function openSimulationDatabase(): Promise<SimulationDatabase> {
   const database = await openDatabase(`sqlite:${file}`)
   await migrate(database)
   const look = new DatabaseSync(file, { readOnly: true })
-  const statement = look.prepare('SELECT state FROM purges WHERE warehouse = ? AND name = ?')
+  const statement = look.prepare('SELECT state FROM purges WHERE id = ?')
   return {
     database,
-    stateOf: (warehouse, name) => statement.get(warehouse, name)?.state as string | undefined,
+    stateOf: (purge) => statement.get(purge)?.state as string | undefined,
     [Symbol.asyncDispose]: async () => {
       look.close()
       await database.close()

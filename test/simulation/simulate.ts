@@ -179,7 +179,9 @@ class Simulation {
           path.startsWith(`${written.metadata.location}/`) || borrowed.includes(path),
       )
     this.#store.onDelete = (path) => {
-      const states = holdersOf(path).map(({ name }) => this.#simulation.stateOf(this.#warehouse, name))
+      const states = holdersOf(path)
+        .flatMap(({ purge }) => purge ?? [])
+        .map((id) => this.#simulation.stateOf(id))
       if (!states.includes('running')) {
         this.#wrongs.push(`${path} was deleted while its purge was ${states.join(', ') || 'none'}`)
       }
