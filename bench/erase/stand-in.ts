@@ -2,8 +2,8 @@
  * A stand-in for S3 that answers at once: objects in memory, no signatures checked. It shows what a client can do when
  * the store is not the limit. A process of its own, so that its work is not the client's.
  *
- * Beside S3's own requests: `POST /` takes keys (`bucket/key`, a line each) that hold nothing, and `GET /` tells how many
- * objects there are.
+ * Beside S3's own requests: `POST /` takes keys (`bucket/key`, a line each) that hold nothing, `GET /` tells which objects
+ * there are, `DELETE /` forgets them.
  */
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -30,7 +30,11 @@ function answerTo(method: string, url: URL, body: Buffer): [number, Buffer] {
     for (const line of body.toString().split('\n')) objects.set(line, empty)
     return [200, empty]
   }
-  if (url.pathname === '/') return [200, Buffer.from(String(objects.size))]
+  if (url.pathname === '/') {
+    const keys = [...objects.keys()].join('\n')
+    if (method === 'DELETE') objects.clear()
+    return [200, Buffer.from(keys)]
+  }
   if (method === 'POST' && url.searchParams.has('delete')) return [200, deleteAll(key, body)]
   if (url.searchParams.has('list-type')) return [200, list(key, url.searchParams)]
   if (url.searchParams.has('versioning')) return [200, Buffer.from('<VersioningConfiguration/>')]

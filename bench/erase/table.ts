@@ -11,18 +11,27 @@ export interface Store {
   readonly endpoint: string
   /** Puts objects there that hold nothing. */
   seed(keys: readonly string[]): Promise<void>
-  /** Number of objects that are there. */
-  count(): Promise<number>
+  /** The objects that are there; and forgets them. */
+  clear(): Promise<string[]>
 }
 
-/** Writes a table of so many data files: its metadata really, its data files as empty objects. */
-export async function writeBenchTable(store: Store, name: string, files: number): Promise<WrittenTable> {
+/**
+ * Writes a table of so many data files: its metadata really, its data files as empty objects.
+ *
+ * @param dataOnly leaves the metadata out.
+ */
+export async function writeBenchTable(
+  store: Store,
+  name: string,
+  files: number,
+  dataOnly: boolean,
+): Promise<WrittenTable> {
   const io = new S3FileIO(s3Storage(store.endpoint, 'test', 'test'))
   const data: string[] = []
   const cheap = forwardFileIO(io, {
     write: async (location, bytes, options) => {
       if (location.includes('/data/')) data.push(location.replace('s3://', ''))
-      else await io.write(location, bytes, options)
+      else if (!dataOnly) await io.write(location, bytes, options)
     },
   })
   const snapshots = Math.max(1, Math.round(files / filesPerManifest))
