@@ -1,0 +1,101 @@
+/**
+ * How long clients wait while tables are purged: DELETE, loadTable and commit at fixed rates, then a hundred DELETEs in
+ * the same instant. Moulin beside Iceberg's reference server (Java), whose DELETE purges on the request. Linux only; the
+ * reference server needs Java 17 and Maven.
+ *
+ * Warehouses are folders of the local disk. There a deletion is one system call, so that what is measured is the server:
+ * a stand-in of an object store would take the larger part of the same two cores, and the disk is the one store that
+ * every subject has built in.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { choices, wholeNumber } from '../parts/arguments.ts'
+import { machine, record } from '../parts/results.ts'
+import { type Measured, measure, type Plan } from './measure.ts'
+import { DoomedTables, mixed } from './mix.ts'
+import { refused, report } from './report.ts'
+import { rates } from './schedule.ts'
+import { kinds } from './subjects.ts'
+
+export const description = "latency of requests while tables are purged, beside Iceberg's reference server"
+
+const warmUpSeconds = 5
+const atOnce = 100
+
+export async function run(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      subjects: { type: 'string', default: 'all' },
+      database: { type: 'string', default: 'all' },
+      seconds: { type: 'string', default: '30' },
+      record: { type: 'boolean', default: false },
+    },
+  })
+  const subjects = choices('subjects', values.subjects, ['sql-async', 'synchronous', 'reference'])
+  const databases = choices('database', values.database, ['sqlite', 'postgres'])
+  const seconds = wholeNumber('seconds', values.seconds)
+  const chosen = kinds.filter(
+    ({ option, database }) => subjects.includes(option) && databases.includes(database),
+  )
+
+  const setting = settingOf(seconds)
+  console.log(`${setting}\n`)
+  const folder = mkdtempSync(join(tmpdir(), 'moulin-bench-'))
+  try {
+    const plan = planOf(folder, seconds)
+    const measured: Measured[] = []
+    for (const kind of chosen) {
+      measured.push(await measure(kind, folder, plan))
+      console.error(`measured: ${kind.name}`)
+    }
+    const printed = report(measured)
+    console.log(printed)
+    const invalid = measured.filter(isInvalid)
+    if (invalid.length > 0) {
+      const names = invalid.map(({ subject }) => subject).join('; ')
+      console.error(`\nInvalid, because requests were refused or files are left: ${names}`)
+      process.exitCode = 1
+    }
+    if (values.record) record('latency: requests while tables are purged', setting, printed)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function planOf(folder: string, seconds: number): Plan {
+  const drops = mixed('steady', rates.DELETE * seconds)
+  // The largest first, so that they are purged during the whole time.
+  drops[0] = { ...drops[0]!, files: 1_000_000 }
+  drops[1] = { ...drops[1]!, files: 100_000 }
+  const warmUp = Array.from({ length: rates.DELETE * warmUpSeconds }, (_, index) => ({
+    name: `warm_${index}`,
+    files: 10,
+  }))
+  const lead = { name: 'lead', files: 100_000 }
+  const burst = mixed('burst', atOnce)
+  const place = join(folder, 'warehouse', 'registered')
+  return {
+    tables: new DoomedTables(join(folder, 'original'), place, [...warmUp, ...drops, lead, ...burst]),
+    warmUp: { seconds: warmUpSeconds, drops: warmUp },
+    steady: { seconds, drops },
+    burst: { lead, drops: burst },
+  }
+}
+
+function settingOf(seconds: number): string {
+  const { DELETE, loadTable, commit } = rates
+  return (
+    `\`npm run bench -- latency\`: open loop of ${seconds} s, after ${warmUpSeconds} s to warm up: ${DELETE} drops with ` +
+    `purge, ${loadTable} loads and ${commit} commits a second, each timed from the moment when it was due. Of 100 tables ` +
+    `dropped, 50 have 1 data file, 30 have 10, 14 have 100, 5 have 1,000, one has 10,000; the first two of all have ` +
+    `1,000,000 and 100,000, which are named only. Then ${atOnce} DELETEs in the same instant, half a second after that of a ` +
+    `table of 100,000 files. Milliseconds; warehouses on the local disk; both databases commit to the disk; ${machine()}`
+  )
+}
+
+function isInvalid({ steady, burst, left }: Measured): boolean {
+  return left > 0 || refused([...steady, ...burst]) !== 'none'
+}
