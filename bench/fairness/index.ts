@@ -1,0 +1,155 @@
+/**
+ * Who waits for whom: a thousand tables of three warehouses dropped at once, 900, 90 and 10 of them; and two hundred small
+ * tables dropped while four huge ones are purged. Times are the ledger's. Starts everything itself.
+ */
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { mapBounded } from '../../src/storage/concurrency.ts'
+import { type ServedMoulin, serveMoulin } from '../../test/interop/serve.ts'
+import { choices, wholeNumber } from '../parts/arguments.ts'
+import { durablePostgres } from '../parts/postgres.ts'
+import { figure, quantiles } from '../parts/quantiles.ts'
+import {
+  createNamespace,
+  dropTable,
+  registerTables,
+  untilSucceeded,
+  type WatchedPurge,
+  watch,
+} from '../parts/rest.ts'
+import { machine, markdown, record } from '../parts/results.ts'
+import { writeTable } from '../parts/table.ts'
+
+export const description = 'how long purges wait for those of other warehouses, and small ones for huge ones'
+
+const warehouses = { large: 900, middle: 90, small: 10 } as const
+const smallTable = 10
+const smallTables = 200
+const hugeTables = 4
+/** Requests in flight while tables are dropped at once. */
+const connections = 100
+
+type Database = 'sqlite' | 'postgres'
+
+export async function run(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      database: { type: 'string', default: 'all' },
+      huge: { type: 'string', default: '200000' },
+      record: { type: 'boolean', default: false },
+    },
+  })
+  const huge = wholeNumber('huge', values.huge)
+  const setting =
+    `\`npm run bench -- fairness\`: tables of ${smallTable} data files, huge ones of ${huge.toLocaleString('en')} that are ` +
+    `named only; ${connections} DELETEs in flight; 4 workers; local disk; ${machine()}`
+  console.log(`${setting}\n`)
+  const byWarehouse: string[][] = []
+  const bySize: string[][] = []
+  for (const database of choices('database', values.database, ['sqlite', 'postgres'] as const)) {
+    byWarehouse.push(...(await betweenWarehouses(database)))
+    bySize.push(...(await smallBesideHuge(database, huge)))
+    console.error(`measured: ${database}`)
+  }
+  const waits = ['#started after s: p50', '#p99', '#last', '#finished: p50', '#last']
+  const printed = [
+    'A thousand tables dropped at once; seconds after the first of all was dropped.',
+    markdown(['database', 'warehouse', '#purges', '#first started after s', ...waits], byWarehouse),
+    `${smallTables} small tables dropped while ${hugeTables} huge ones are purged; seconds after each was dropped.`,
+    markdown(['database', 'tables', '#purges', ...waits], bySize),
+  ].join('\n\n')
+  console.log(printed)
+  if (values.record) record('fairness: who waits for whom', setting, printed)
+}
+
+async function betweenWarehouses(database: Database): Promise<string[][]> {
+  await using served = await serve(database, Object.keys(warehouses))
+  const doomed: { readonly api: string; readonly name: string }[] = []
+  for (const [warehouse, count] of Object.entries(warehouses)) {
+    doomed.push(
+      ...(await prepare(served, warehouse, named('table', count), { files: smallTable, data: true })),
+    )
+  }
+  // The large tenant's come first, so that the others would stand behind them.
+  const purges = await watched(await mapBounded(doomed, connections, ({ api, name }) => dropTable(api, name)))
+  const began = Math.min(...purges.map(({ requestedAt }) => requestedAt))
+  return Object.keys(warehouses).map((warehouse) => {
+    const own = purges.filter((purge) => purge.warehouse === warehouse)
+    const first = (Math.min(...own.map(({ startedAt }) => startedAt!)) - began) / 1_000
+    return [database, warehouse, String(own.length), figure(first), ...spread(own, () => began)]
+  })
+}
+
+async function smallBesideHuge(database: Database, huge: number): Promise<string[][]> {
+  await using served = await serve(database, ['main'])
+  const larger = await prepare(served, 'main', named('huge', hugeTables), { files: huge, data: false })
+  const smaller = await prepare(served, 'main', named('small', smallTables), {
+    files: smallTable,
+    data: true,
+  })
+  const hugeMonitors = await mapBounded(larger, connections, ({ api, name }) => dropTable(api, name))
+  while ((await watch(hugeMonitors)).some(({ startedAt }) => startedAt === undefined)) await pause()
+  const smallMonitors = await mapBounded(smaller, connections, ({ api, name }) => dropTable(api, name))
+  const small = await watched(smallMonitors)
+  const large = await watched(hugeMonitors)
+  const row = (what: string, purges: readonly WatchedPurge[]) => [
+    ...[database, what, String(purges.length)],
+    ...spread(purges, ({ requestedAt }) => requestedAt),
+  ]
+  return [row('small', small), row('huge', large)]
+}
+
+function named(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}_${index}`)
+}
+
+/** Writes tables below a warehouse's location and registers them. */
+async function prepare(
+  { folder, url }: ServedMoulin,
+  warehouse: string,
+  names: readonly string[],
+  contents: { readonly files: number; readonly data: boolean },
+): Promise<{ readonly api: string; readonly name: string }[]> {
+  const api = `${url}/v1/${warehouse}`
+  const tables = names.map((name) => {
+    const place = join(folder, warehouse, 'registered', name)
+    return { name, metadataLocation: writeTable({ folder: place, location: `file://${place}`, ...contents }) }
+  })
+  await createNamespace(api)
+  await registerTables(api, tables)
+  return names.map((name) => ({ api, name }))
+}
+
+async function watched(monitors: readonly string[]): Promise<WatchedPurge[]> {
+  await untilSucceeded(monitors)
+  return await watch(monitors)
+}
+
+/** When they were started and finished, after the moment that `from` gives. */
+function spread(purges: readonly WatchedPurge[], from: (purge: WatchedPurge) => number): string[] {
+  const seconds = (at: 'startedAt' | 'finishedAt') =>
+    quantiles(purges.map((purge) => (purge[at]! - from(purge)) / 1_000))
+  const [started, finished] = [seconds('startedAt'), seconds('finishedAt')]
+  return [started.p50, started.p99, started.max, finished.p50, finished.max].map(figure)
+}
+
+async function serve(database: Database, names: readonly string[]): Promise<ServedMoulin> {
+  const postgres = database === 'postgres' ? await durablePostgres() : undefined
+  const served = await serveMoulin((folder) => ({
+    ...(postgres && { database: { url: postgres.url } }),
+    warehouses: Object.fromEntries(names.map((name) => [name, { location: join(folder, name) }])),
+    logging: { level: 'warn' },
+  }))
+  return {
+    ...served,
+    [Symbol.asyncDispose]: async () => {
+      await served[Symbol.asyncDispose]()
+      await postgres?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function pause(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 50))
+}
