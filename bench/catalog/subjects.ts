@@ -30,7 +30,10 @@ export async function moulin(): Promise<Subject> {
 }
 
 /** Iceberg's reference server likewise; its SQLite journals ahead and waits for locks, as Moulin's does. */
-export async function referenceServer(folder: string): Promise<Subject> {
+export async function referenceServer(
+  folder: string,
+  warehouse: string = join(folder, 'warehouse'),
+): Promise<Subject> {
   const toolchain = java()
   if (toolchain.kind === 'missing') throw new Error(`No reference server: ${toolchain.reason}`)
   const libraries = toolchain.environment.MOULIN_TEST_CLASS_PATH!
@@ -47,7 +50,7 @@ export async function referenceServer(folder: string): Promise<Subject> {
       `${classes}:${libraries}`,
       'org.apache.iceberg.rest.LoopbackServer',
       `jdbc:sqlite:${join(folder, 'catalog.db')}?journal_mode=WAL&synchronous=FULL&busy_timeout=10000`,
-      `file://${join(folder, 'warehouse')}`,
+      `file://${warehouse}`,
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )

@@ -104,7 +104,7 @@ function named(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}_${index}`)
 }
 
-/** Writes tables below a warehouse's location and registers them. */
+/** Writes tables into a warehouse's folder and registers them. */
 async function prepare(
   { folder, url }: ServedMoulin,
   warehouse: string,
@@ -116,7 +116,6 @@ async function prepare(
     const place = join(folder, warehouse, 'registered', name)
     return { name, metadataLocation: writeTable({ folder: place, location: `file://${place}`, ...contents }) }
   })
-  await createNamespace(api)
   await registerTables(api, tables)
   return names.map((name) => ({ api, name }))
 }
@@ -141,6 +140,7 @@ async function serve(database: Database, names: readonly string[]): Promise<Serv
     warehouses: Object.fromEntries(names.map((name) => [name, { location: join(folder, name) }])),
     logging: { level: 'warn' },
   }))
+  for (const name of names) await createNamespace(`${served.url}/v1/${name}`)
   return {
     ...served,
     [Symbol.asyncDispose]: async () => {

@@ -20,6 +20,8 @@ const connections = 100
 const liveTables = 200
 
 export interface Plan {
+  /** Folder. */
+  readonly warehouse: string
   readonly tables: DoomedTables
   /** Dropped before anything is measured. */
   readonly warmUp: { readonly seconds: number; readonly drops: readonly Doomed[] }
@@ -44,8 +46,8 @@ export interface Measured {
 }
 
 /** Measures one subject from its start to its end. Throws Error when a purge fails. */
-export async function measure(kind: SubjectKind, folder: string, plan: Plan): Promise<Measured> {
-  await using subject = await kind.start(folder)
+export async function measure(kind: SubjectKind, plan: Plan): Promise<Measured> {
+  await using subject = await kind.start(plan.warehouse)
   const { api } = subject
   await createNamespace(api)
   const names = Array.from({ length: liveTables }, (_, index) => `live_${index}`)

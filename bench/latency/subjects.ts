@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serveMoulin } from '../../test/interop/serve.ts'
 import { referenceServer } from '../catalog/subjects.ts'
@@ -17,8 +18,8 @@ export interface SubjectKind {
   readonly database: 'sqlite' | 'postgres'
   /** `DELETE` is answered when the files are gone. */
   readonly waits: boolean
-  /** With the warehouse `{folder}/warehouse`, which is deleted at the end. */
-  start(folder: string): Promise<Subject>
+  /** @param warehouse folder, deleted at the end. The database is in the folder for temporary files, a disk. */
+  start(warehouse: string): Promise<Subject>
 }
 
 export const kinds: readonly SubjectKind[] = [
@@ -28,7 +29,7 @@ export const kinds: readonly SubjectKind[] = [
       option,
       database,
       waits: option === 'synchronous',
-      start: (folder: string) => moulin(folder, option, database),
+      start: (warehouse: string) => moulin(warehouse, option, database),
     })),
   ),
   {
@@ -36,31 +37,37 @@ export const kinds: readonly SubjectKind[] = [
     option: 'reference',
     database: 'sqlite',
     waits: true,
-    start: async (folder) => {
-      const server = await referenceServer(folder)
-      return { api: server.api, [Symbol.asyncDispose]: () => disposeAll([server, removal(folder)]) }
+    start: async (warehouse) => {
+      const folder = mkdtempSync(join(tmpdir(), 'moulin-bench-'))
+      const server = await referenceServer(folder, warehouse)
+      return {
+        api: server.api,
+        [Symbol.asyncDispose]: () => disposeAll([server, removal(warehouse), removal(folder)]),
+      }
     },
   },
 ]
 
-async function moulin(folder: string, purger: string, database: SubjectKind['database']): Promise<Subject> {
+async function moulin(
+  warehouse: string,
+  purger: string,
+  database: SubjectKind['database'],
+): Promise<Subject> {
   const postgres = database === 'postgres' ? await durablePostgres() : undefined
   const served = await serveMoulin(() => ({
     ...(postgres && { database: { url: postgres.url } }),
-    warehouses: { main: { location: join(folder, 'warehouse') } },
+    warehouses: { main: { location: warehouse } },
     purge: { purger },
     logging: { level: 'warn' },
   }))
   return {
     api: `${served.url}/v1/main`,
-    [Symbol.asyncDispose]: () => disposeAll([served, ...(postgres ? [postgres] : []), removal(folder)]),
+    [Symbol.asyncDispose]: () => disposeAll([served, ...(postgres ? [postgres] : []), removal(warehouse)]),
   }
 }
 
 function removal(folder: string): AsyncDisposable {
-  return {
-    [Symbol.asyncDispose]: async () => rmSync(join(folder, 'warehouse'), { recursive: true, force: true }),
-  }
+  return { [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true, force: true }) }
 }
 
 async function disposeAll(parts: readonly AsyncDisposable[]): Promise<void> {
