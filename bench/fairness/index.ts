@@ -52,11 +52,14 @@ export async function run(args: string[]): Promise<void> {
     bySize.push(...(await smallBesideHuge(database, huge)))
     console.error(`measured: ${database}`)
   }
-  const waits = ['#started after s: p50', '#p99', '#last', '#finished: p50', '#last']
+  const waits = ['#waited s: p50', '#p99', '#max', '#finished s: p50', '#max']
   const printed = [
-    'A thousand tables dropped at once; seconds after the first of all was dropped.',
-    markdown(['database', 'warehouse', '#purges', '#first started after s', ...waits], byWarehouse),
-    `${smallTables} small tables dropped while ${hugeTables} huge ones are purged; seconds after each was dropped.`,
+    'A thousand tables dropped at once; seconds from the drop of each.',
+    markdown(
+      ['database', 'warehouse', '#purges', ...waits, '#last finished s after the first drop of all'],
+      byWarehouse,
+    ),
+    `${smallTables} small tables dropped while ${hugeTables} huge ones are purged; seconds from the drop of each.`,
     markdown(['database', 'tables', '#purges', ...waits], bySize),
   ].join('\n\n')
   console.log(printed)
@@ -76,8 +79,8 @@ async function betweenWarehouses(database: Database): Promise<string[][]> {
   const began = Math.min(...purges.map(({ requestedAt }) => requestedAt))
   return Object.keys(warehouses).map((warehouse) => {
     const own = purges.filter((purge) => purge.warehouse === warehouse)
-    const first = (Math.min(...own.map(({ startedAt }) => startedAt!)) - began) / 1_000
-    return [database, warehouse, String(own.length), figure(first), ...spread(own, () => began)]
+    const end = (Math.max(...own.map(({ finishedAt }) => finishedAt!)) - began) / 1_000
+    return [database, warehouse, String(own.length), ...spread(own), figure(end)]
   })
 }
 
@@ -95,7 +98,7 @@ async function smallBesideHuge(database: Database, huge: number): Promise<string
   const large = await watched(hugeMonitors)
   const row = (what: string, purges: readonly WatchedPurge[]) => [
     ...[database, what, String(purges.length)],
-    ...spread(purges, ({ requestedAt }) => requestedAt),
+    ...spread(purges),
   ]
   return [row('small', small), row('huge', large)]
 }
@@ -125,10 +128,10 @@ async function watched(monitors: readonly string[]): Promise<WatchedPurge[]> {
   return await watch(monitors)
 }
 
-/** When they were started and finished, after the moment that `from` gives. */
-function spread(purges: readonly WatchedPurge[], from: (purge: WatchedPurge) => number): string[] {
+/** Seconds from the drop of each until its purge was started, and finished. */
+function spread(purges: readonly WatchedPurge[]): string[] {
   const seconds = (at: 'startedAt' | 'finishedAt') =>
-    quantiles(purges.map((purge) => (purge[at]! - from(purge)) / 1_000))
+    quantiles(purges.map((purge) => (purge[at]! - purge.requestedAt) / 1_000))
   const [started, finished] = [seconds('startedAt'), seconds('finishedAt')]
   return [started.p50, started.p99, started.max, finished.p50, finished.max].map(figure)
 }
