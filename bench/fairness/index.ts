@@ -1,11 +1,13 @@
 /**
  * Who waits for whom: a thousand tables of three warehouses dropped at once, 900, 90 and 10 of them; and two hundred small
- * tables dropped while four huge ones are purged. Times are the ledger's. Starts everything itself.
+ * tables dropped while four huge ones are purged. Times are the ledger's. Starts everything itself; warehouses are in
+ * memory (`/dev/shm`), so that the disk is the database's.
  */
+import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { mapBounded } from '../../src/storage/concurrency.ts'
-import { type ServedMoulin, serveMoulin } from '../../test/interop/serve.ts'
+import { serveMoulin } from '../../test/interop/serve.ts'
 import { choices, wholeNumber } from '../parts/arguments.ts'
 import { durablePostgres } from '../parts/postgres.ts'
 import { figure, quantiles } from '../parts/quantiles.ts'
@@ -31,25 +33,32 @@ const connections = 100
 
 type Database = 'sqlite' | 'postgres'
 
+interface Served {
+  readonly url: string
+  /** Holds the warehouses' folders. */
+  readonly folder: string
+}
+
 export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
       database: { type: 'string', default: 'all' },
       huge: { type: 'string', default: '200000' },
+      folder: { type: 'string', default: '/dev/shm' },
       record: { type: 'boolean', default: false },
     },
   })
   const huge = wholeNumber('huge', values.huge)
   const setting =
     `\`npm run bench -- fairness\`: tables of ${smallTable} data files, huge ones of ${huge.toLocaleString('en')} that are ` +
-    `named only; ${connections} DELETEs in flight; 4 workers; local disk; ${machine()}`
+    `named only; ${connections} DELETEs in flight; 4 workers; warehouses in ${values.folder}; ${machine()}`
   console.log(`${setting}\n`)
   const byWarehouse: string[][] = []
   const bySize: string[][] = []
   for (const database of choices('database', values.database, ['sqlite', 'postgres'] as const)) {
-    byWarehouse.push(...(await betweenWarehouses(database)))
-    bySize.push(...(await smallBesideHuge(database, huge)))
+    byWarehouse.push(...(await betweenWarehouses(database, values.folder)))
+    bySize.push(...(await smallBesideHuge(database, values.folder, huge)))
     console.error(`measured: ${database}`)
   }
   const waits = ['#waited s: p50', '#p99', '#max', '#finished s: p50', '#max']
@@ -66,8 +75,8 @@ export async function run(args: string[]): Promise<void> {
   if (values.record) record('fairness: who waits for whom', setting, printed)
 }
 
-async function betweenWarehouses(database: Database): Promise<string[][]> {
-  await using served = await serve(database, Object.keys(warehouses))
+async function betweenWarehouses(database: Database, folder: string): Promise<string[][]> {
+  await using served = await serve(database, folder, Object.keys(warehouses))
   const doomed: { readonly api: string; readonly name: string }[] = []
   for (const [warehouse, count] of Object.entries(warehouses)) {
     doomed.push(
@@ -84,8 +93,8 @@ async function betweenWarehouses(database: Database): Promise<string[][]> {
   })
 }
 
-async function smallBesideHuge(database: Database, huge: number): Promise<string[][]> {
-  await using served = await serve(database, ['main'])
+async function smallBesideHuge(database: Database, folder: string, huge: number): Promise<string[][]> {
+  await using served = await serve(database, folder, ['main'])
   const larger = await prepare(served, 'main', named('huge', hugeTables), { files: huge, data: false })
   const smaller = await prepare(served, 'main', named('small', smallTables), {
     files: smallTable,
@@ -109,7 +118,7 @@ function named(prefix: string, count: number): string[] {
 
 /** Writes tables into a warehouse's folder and registers them. */
 async function prepare(
-  { folder, url }: ServedMoulin,
+  { folder, url }: Served,
   warehouse: string,
   names: readonly string[],
   contents: { readonly files: number; readonly data: boolean },
@@ -136,19 +145,27 @@ function spread(purges: readonly WatchedPurge[]): string[] {
   return [started.p50, started.p99, started.max, finished.p50, finished.max].map(figure)
 }
 
-async function serve(database: Database, names: readonly string[]): Promise<ServedMoulin> {
+/** Moulin with these warehouses, as folders in a new one below `parent`. */
+async function serve(
+  database: Database,
+  parent: string,
+  names: readonly string[],
+): Promise<Served & AsyncDisposable> {
+  const folder = mkdtempSync(join(parent, 'moulin-bench-'))
   const postgres = database === 'postgres' ? await durablePostgres() : undefined
-  const served = await serveMoulin((folder) => ({
+  const served = await serveMoulin(() => ({
     ...(postgres && { database: { url: postgres.url } }),
     warehouses: Object.fromEntries(names.map((name) => [name, { location: join(folder, name) }])),
     logging: { level: 'warn' },
   }))
   for (const name of names) await createNamespace(`${served.url}/v1/${name}`)
   return {
-    ...served,
+    url: served.url,
+    folder,
     [Symbol.asyncDispose]: async () => {
       await served[Symbol.asyncDispose]()
       await postgres?.[Symbol.asyncDispose]()
+      rmSync(folder, { recursive: true, force: true })
     },
   }
 }

@@ -1,10 +1,9 @@
 /**
  * The resident set of a worker process (`moulin worker`) over one purge each, of tables of ever more files, and of one
  * with a long history. Manifests, manifest lists and metadata are real; the store is a stand-in that forgets what it is
- * told to delete (`store.ts`), and data files are named only. Linux only.
+ * told to delete (`store.ts`), and data files are named only. Tables are written to memory (`/dev/shm`). Linux only.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -41,6 +40,7 @@ export async function run(args: string[]): Promise<void> {
     options: {
       files: { type: 'string', default: '10000,1000000,10000000' },
       snapshots: { type: 'string', default: '200000' },
+      folder: { type: 'string', default: '/dev/shm' },
       record: { type: 'boolean', default: false },
     },
   })
@@ -52,7 +52,7 @@ export async function run(args: string[]): Promise<void> {
   console.log(`${setting}\n`)
   const measured: Measured[] = []
   for (const each of cases) {
-    measured.push(await measure(each))
+    measured.push(await measure(each, values.folder))
     console.error(`measured: ${each.files} files, ${each.snapshots} snapshots`)
   }
   const printed = report(measured)
@@ -64,8 +64,8 @@ export async function run(args: string[]): Promise<void> {
   if (values.record) record('memory: the resident set of a worker', setting, printed)
 }
 
-async function measure({ files, snapshots }: Case): Promise<Measured> {
-  const folder = mkdtempSync(join(tmpdir(), 'moulin-bench-'))
+async function measure({ files, snapshots }: Case, parent: string): Promise<Measured> {
+  const folder = mkdtempSync(join(parent, 'moulin-bench-'))
   try {
     await using store = await forgetfulStore(folder)
     const location = 's3://lake/table'
