@@ -5,7 +5,7 @@
  * Beside S3's own requests: `POST /` takes keys (`bucket/key`, a line each) that hold nothing, `GET /` tells which objects
  * there are, `DELETE /` forgets them.
  */
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -14,15 +14,17 @@ const objects = new Map<string, Buffer>()
 /** Milliseconds added to every answer. */
 const delay = Number(process.argv[2] ?? 0)
 
-const server = createServer(async (request, response) => {
+const server = createServer((request, response) => void serve(request, response))
+server.listen(0, '127.0.0.1', () => process.send!((server.address() as AddressInfo).port))
+
+async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url!, 'http://stand-in')
   const body = await bodyOf(request)
   if (delay > 0 && url.pathname !== '/') await sleep(delay)
   const [status, answer] = answerTo(request.method!, url, body)
   response.writeHead(status, { 'content-length': answer.length, 'content-type': 'application/xml' })
   response.end(request.method === 'HEAD' ? undefined : answer)
-})
-server.listen(0, '127.0.0.1', () => process.send!((server.address() as AddressInfo).port))
+}
 
 function answerTo(method: string, url: URL, body: Buffer): [number, Buffer] {
   const key = decodeURIComponent(url.pathname.slice(1))

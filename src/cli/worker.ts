@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { describeDatabase } from '../database/open.ts'
-import { startPurgeWorker } from '../server/workers/purge-worker.ts'
+import { PurgeThread } from '../server/workers/purge-thread.ts'
 import { type ConfigOptions, configOf } from './options.ts'
 import { stopOnSignals } from './signals.ts'
 import { styleFor } from './style.ts'
@@ -10,7 +10,8 @@ import { version } from './version.ts'
 export async function work(options: ConfigOptions): Promise<void> {
   const config = await configOf(options)
   const style = styleFor(process.stderr)
-  const worker = await startPurgeWorker(config, { logger: pino({ level: config.logging.level }) })
+  const logger = pino({ level: config.logging.level })
+  const worker = new PurgeThread({ config, logger, stopTimeout: config.server.shutdownTimeout })
   console.error(
     [
       `${style.bold(`Moulin ${version()}`)} works on the purges of ${Object.keys(config.warehouses).join(', ')}`,

@@ -36,7 +36,7 @@ export interface EngineOptions extends Pick<PurgeRunner, 'database' | 'ledger' |
   readonly pollInterval?: number
   /** Purges that one transaction claims, at most. @default 16 */
   readonly claimBatch?: number
-  /** Milliseconds that a purge works before it lets others go first. @default 10000 */
+  /** Milliseconds that a purge works before it lets others go first. @default 2000 */
   readonly timeSlice?: number
   /** @default the system's */
   readonly clock?: Clock
@@ -139,7 +139,7 @@ export class PurgeEngine {
 
   /** Where others wait, has the purge that has worked for longest go behind them. */
   async #makeRoom(): Promise<void> {
-    const { timeSlice = 10_000, ledger, warehouses } = this.#options
+    const { timeSlice = 2_000, ledger, warehouses } = this.#options
     const [oldest] = [...this.#working].toSorted((a, b) => a.began - b.began)
     if (!oldest || oldest.yielding.signal.aborted || this.#clock.now() - oldest.began < timeSlice) return
     if (await ledger.isAnyDue(warehouses.keys())) {

@@ -17,6 +17,7 @@ import { openFileIO } from '../storage/open.ts'
 import { buildApp } from './app.ts'
 import type { Dependencies, Warehouse } from './deps.ts'
 import { pruneIdempotencyKeys } from './idempotency.ts'
+import { purgeObserver } from './purge-observer.ts'
 import { PurgeThread } from './workers/purge-thread.ts'
 
 /** Milliseconds between two looks for answers whose Idempotency-Key has expired. */
@@ -97,7 +98,12 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
     }
     app = buildApp(deps)
     if (options.workers ?? true) {
-      thread = new PurgeThread({ config, logger, metrics, stopTimeout: server.shutdownTimeout })
+      thread = new PurgeThread({
+        config,
+        logger,
+        observe: (name) => purgeObserver(metrics, name),
+        stopTimeout: server.shutdownTimeout,
+      })
     }
     timers.push(setInterval(() => void prune(database, logger), pruneInterval).unref())
     const url = await app.listen({ host: server.host, port: server.port })

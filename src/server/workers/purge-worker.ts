@@ -1,6 +1,6 @@
 /**
- * What works on purges: the engine, with its own connections to the database and its own clients of the stores. The same
- * in a thread beside the server (`thread.ts`) and in a process of its own (`moulin worker`).
+ * What works on purges: the engine, with its own connections to the database and its own clients of the stores. It runs in
+ * a thread (`thread.ts`), beside the server or in a process of its own (`moulin worker`).
  */
 import { hostname } from 'node:os'
 import type { Logger } from 'pino'
