@@ -73,6 +73,17 @@ export class DocumentCache {
     return document
   }
 
+  /**
+   * As {@link load}, but asks the store, whatever is remembered or on its way: the file was there after this call
+   * began. For a location that no live entry vouches for.
+   */
+  async reload<M>(location: string, parse: (json: Buffer) => M): Promise<MetadataDocument<M>> {
+    this.#forget(location)
+    const document = new LazyDocument(location, await readMetadataFile(this.#io, location), parse)
+    this.put(document)
+    return document
+  }
+
   /** Keeps a document that has a location. */
   put(document: MetadataDocument<unknown>): void {
     const { location } = document

@@ -44,7 +44,7 @@ export async function register<M>(
   await requireNamespace(database.reader, warehouse, identifier.namespace)
   refuseTaken(kind, await findEntry(database.reader, warehouse, identifier), identifier, overwrite)
   const readAt = await database.now(database.reader)
-  const document = (await context.documents.load(metadataLocation, kind.parse)) as Registered<M>['document']
+  const document = (await context.documents.reload(metadataLocation, kind.parse)) as Registered<M>['document']
   const pointer: Pointer = {
     metadataLocation,
     location: kind.location(document.model),
@@ -58,7 +58,7 @@ export async function register<M>(
     const entryId = existing?.id ?? context.uuid()
     const overlaps = await findOverlaps(tx, pointer.location)
     await refuseUnfinishedPurge(tx, pointer, overlaps)
-    await refuseErased(tx, metadataLocation, readAt)
+    await refuseErased(tx, pointer, readAt)
     const result = { document, warnings: await sharedWith(tx, pointer, overlaps, entryId) }
     const now = context.now()
     if (existing) await repoint(tx, existing, pointer, now)
@@ -128,14 +128,23 @@ async function refuseUnfinishedPurge(
   )
 }
 
-/** A purge that has begun and ended since the metadata file was read: there is nothing left to register. */
-async function refuseErased(tx: Transaction, metadataLocation: string, readAt: number): Promise<void> {
+/** A purge of the same root or uuid that has begun and ended since the file was read: nothing is left to register. */
+async function refuseErased(
+  tx: Transaction,
+  { metadataLocation, uuid }: Pointer,
+  readAt: number,
+): Promise<void> {
   const erased = await tx
     .selectFrom('purges')
     .select('id')
     .where('state', '=', 'succeeded')
     .where('finished_at', '>=', readAt)
-    .where('metadata_key', '=', canonicalLocation(metadataLocation))
+    .where((where) =>
+      where.or([
+        where('metadata_key', '=', canonicalLocation(metadataLocation)),
+        ...(uuid === undefined ? [] : [where('uuid', '=', uuid)]),
+      ]),
+    )
     .executeTakeFirst()
   if (!erased) return
   throw new IcebergError(
