@@ -64,6 +64,12 @@ export class Replica {
     return (await answer.json()) as PurgeAnswer
   }
 
+  /** The latest, by name. */
+  async purges(): Promise<readonly { readonly name: string }[]> {
+    const answer = await fetch(`${this.#url}/management/v1/purges`)
+    return ((await answer.json()) as { purges: { name: string }[] }).purges
+  }
+
   async retry(id: string): Promise<void> {
     const answer = await fetch(`${this.#url}/management/v1/purges/${id}/retry`, { method: 'POST' })
     if (!answer.ok) throw new Error(`The server answered ${answer.status}: ${await answer.text()}`)

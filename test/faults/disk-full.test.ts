@@ -39,13 +39,27 @@ describe.skipIf(disk === undefined)('the disk of the SQLite database is full', (
       const big = (await server.drop('big')) as string
       await server.until(big, hasBegun)
       fill(filler)
+      const more: string[] = []
       let answer = await server.drop('small')
       for (let tries = 0; tries < 50 && typeof answer === 'string'; tries++) {
         // There was room in the last page: use it up.
         await server.table(`more-${tries}`, { snapshots: 0 })
+        more.push(`more-${tries}`)
         answer = await server.drop(`more-${tries}`)
       }
       expect(answer).toBeGreaterThanOrEqual(500)
+      // Not dropped without a purge: whoever looks finds one or the other.
+      const listed = await server.replica.call('GET', '/namespaces/ns/tables')
+      const { identifiers } = (await listed.json()) as { identifiers: { name: string }[] }
+      const living = new Set(identifiers.map((each) => each.name))
+      const purged = new Set((await server.replica.purges()).map((each) => each.name))
+      for (const name of ['big', 'small', ...more]) {
+        expect([name, living.has(name), purged.has(name)]).toEqual([
+          name,
+          !purged.has(name),
+          purged.has(name),
+        ])
+      }
       await sleep(2_500)
       rmSync(filler)
       await server.until(big, succeeded)
