@@ -81,6 +81,7 @@ class KillRun {
     let open: string | undefined
     for (let kill = 0; kill < kills; ) {
       if (open === undefined || (await this.#isOver(open))) open = await this.#drop()
+      if (kill > 0 && kill % 50 === 0) console.log(`${dialect}: ${kill} kills so far`)
       await sleep(Math.random() * pause)
       const owner = await this.#ownerOf(open)
       if (owner === undefined) continue
@@ -128,7 +129,9 @@ class KillRun {
   }
 
   async #isOver(id: string): Promise<boolean> {
-    return (await this.#ledger.get(id))?.state === 'succeeded'
+    const state = (await this.#ledger.get(id))?.state
+    if (state === 'failed') await this.#retry(id)
+    return state === 'succeeded'
   }
 
   async #ownerOf(id: string): Promise<string | undefined> {

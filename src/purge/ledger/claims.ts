@@ -115,7 +115,7 @@ export async function takeLease(
     return 'settled'
   }
   if (row.fruitless > row.max_attempts) {
-    const last_error = `Given up after ${row.max_attempts} attempts in which nothing was erased; the last one ended with its worker. ${row.last_error ?? ''}`
+    const last_error = `Given up after ${row.max_attempts} attempts in which nothing was erased; the last one ended with its worker.`
     await settle(tx, row, { state: 'failed', finished_at: now, last_error })
     return 'settled'
   }

@@ -35,7 +35,7 @@ describe.skipIf(python === undefined)('kill -9 over a real S3 server (SeaweedFS)
             secretAccessKey: store.storage.secretAccessKey,
           },
           table: { snapshots: 4, filesPerSnapshot: files / 4 },
-          pause: 1_500,
+          pause: 3_000,
         })
       } finally {
         await io.close()
