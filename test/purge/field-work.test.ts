@@ -2,22 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { beat, finish, LeaseLostError } from '../../src/purge/ledger/leased.ts'
-import { emptyTally } from '../../src/purge/tally.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
 import { dialects } from '../../src/testing/databases.ts'
 import { watchDeletes } from '../../src/testing/watched-file-io.ts'
-import { PurgeFixture } from './fixture.ts'
+import { nothingDone, PurgeFixture } from './fixture.ts'
 
 const turns = [{ warehouse: 'main', leaseTime: 60_000 }]
-const nothingDone = {
-  counts: {},
-  tally: emptyTally,
-  checkpoint: undefined,
-  expected: undefined,
-  fruitful: false,
-  failures: [],
-  resolved: [],
-}
 const all = (files: Readonly<Record<string, readonly string[]>>) => Object.values(files).flat()
 
 describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {

@@ -7,15 +7,28 @@ import { SqlCatalog } from '../../src/catalog/sql/sql-catalog.ts'
 import type { Database, Dialect } from '../../src/database/database.ts'
 import { insertPlace } from '../../src/database/places.ts'
 import type { Identifier } from '../../src/iceberg/identifier.ts'
+import type { Progress } from '../../src/purge/ledger/leased.ts'
 import { Ledger, type PurgeTerms } from '../../src/purge/ledger/ledger.ts'
 import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchronous-purger.ts'
 import { type PurgeEnd, type PurgeRunner, runPurge } from '../../src/purge/run-attempt.ts'
+import { emptyTally } from '../../src/purge/tally.ts'
 import type { FileIO } from '../../src/storage/file-io.ts'
 import { LocalFileIO } from '../../src/storage/local/local-file-io.ts'
 import { createDatabase } from '../../src/testing/databases.ts'
 import { type TableOptions, type WrittenTable, writeTable } from '../../src/testing/table-writer/table.ts'
 
 const logger = pino({ level: 'silent' })
+
+/** The progress of a worker that has done nothing. */
+export const nothingDone: Progress = {
+  counts: {},
+  tally: emptyTally,
+  checkpoint: undefined,
+  expected: undefined,
+  fruitful: false,
+  failures: [],
+  resolved: [],
+}
 
 /** A catalog, a ledger and a local store together, as a server has them. */
 export class PurgeFixture implements AsyncDisposable {

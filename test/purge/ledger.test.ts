@@ -2,19 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { beat, begin, finish, LeaseLostError } from '../../src/purge/ledger/leased.ts'
 import type { IcebergPurger } from '../../src/purge/purger.ts'
-import { emptyTally } from '../../src/purge/tally.ts'
 import { dialects } from '../../src/testing/databases.ts'
-import { PurgeFixture } from './fixture.ts'
-
-const nothingDone = {
-  counts: {},
-  tally: emptyTally,
-  checkpoint: undefined,
-  expected: undefined,
-  fruitful: false,
-  failures: [],
-  resolved: [],
-}
+import { nothingDone, PurgeFixture } from './fixture.ts'
 
 describe.each(dialects)('the ledger on %s', (dialect) => {
   it('records a purge with the drop or not at all', async () => {
