@@ -85,23 +85,24 @@ export function keepOthers(executor: Executor, purge: Purge): KeepRule {
 
   return async (paths) => {
     const directories = paths.map(directoryOf)
-    const unknown = [...new Set(directories)].filter(
-      (directory): directory is string => directory !== undefined && !verdicts.has(directory),
-    )
-    if (verdicts.size + unknown.length > rememberedDirectories) {
-      verdicts.clear()
-      unknown.splice(
-        0,
-        unknown.length,
-        ...new Set(directories.filter((directory) => directory !== undefined)),
-      )
-    }
+    const asked = new Set(directories.filter((directory) => directory !== undefined))
+    if (verdicts.size + asked.size > rememberedDirectories) verdicts.clear()
+    const unknown = [...asked].filter((directory) => !verdicts.has(directory))
+    const found = new Map<string, string | undefined>()
     if (unknown.length > 0) {
       const held = await placesAmong(executor, purge.id, unknown.flatMap(ancestorKeys))
-      for (const directory of unknown) verdicts.set(directory, verdict(directory, own, held))
+      for (const directory of unknown) {
+        const rule = verdict(directory, own, held)
+        found.set(directory, rule)
+        // Nobody can get a place inside this purge's own. Elsewhere somebody may, at any time: that is asked again.
+        const isOwn = ancestorKeys(directory).some((key) => own.has(key))
+        if (isOwn || rule !== undefined) verdicts.set(directory, rule)
+      }
     }
     // A location that no storage serves is left to the storage to refuse.
-    return directories.map((directory) => (directory === undefined ? undefined : verdicts.get(directory)))
+    return directories.map((directory) =>
+      directory === undefined ? undefined : (found.get(directory) ?? verdicts.get(directory)),
+    )
   }
 }
 

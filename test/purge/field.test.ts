@@ -1,8 +1,10 @@
 /** Known failures of shipped servers, each with the proof that it is not one of ours. */
 import { describe, expect, it } from 'vitest'
 import { SqlCatalog } from '../../src/catalog/sql/sql-catalog.ts'
+import { keepOthers } from '../../src/purge/guard.ts'
 import { placeKey } from '../../src/storage/location.ts'
 import { dialects } from '../../src/testing/databases.ts'
+import { writeTable } from '../../src/testing/table-writer/table.ts'
 import { watchDeletes } from '../../src/testing/watched-file-io.ts'
 import { PurgeFixture } from './fixture.ts'
 
@@ -175,5 +177,17 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     await catalog.registerTable(['ns'], { name: 'same', metadataLocation: spelled, overwrite: false })
     expect(await fixture.run(await fixture.drop('t'))).toMatchObject({ state: 'held' })
     expect(placeKey(spelled)).toBe(placeKey(table.purge.metadataLocation))
+  })
+
+  it('12e. a table that is registered over foreign files while a purge that names them runs', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const foreign = await writeTable(fixture.io, fixture.location('foreign'))
+    const borrowed = foreign.files.data.slice(0, 1)
+    const table = await fixture.table('t', { borrowed })
+    const keep = keepOthers(fixture.database.reader, { ...table.purge, id: await fixture.drop('t') })
+    const paths = [...borrowed, table.files.data[0]!]
+    expect(await keep(paths)).toEqual([undefined, undefined])
+    await fixture.register('foreign', foreign.purge.metadataLocation)
+    expect(await keep(paths)).toEqual(['inside-live-table', undefined])
   })
 })
