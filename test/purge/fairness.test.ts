@@ -50,7 +50,7 @@ describe.each(dialects)('fairness on %s', (dialect) => {
       capabilities: { ...fixture.io.capabilities, deleteBatchSize: 100 },
       deleteFiles: async (locations, options) => {
         if (locations[0]!.includes('/huge/')) {
-          await sleep(60)
+          await sleep(200)
           deleted += locations.length
         }
         return await fixture.io.deleteFiles(locations, options)
@@ -72,7 +72,7 @@ describe.each(dialects)('fairness on %s', (dialect) => {
       owner: 'test:1',
       workers: 1,
       pollInterval: 20,
-      timeSlice: 50,
+      timeSlice: 150,
       warehouses: new Map([['main', { purger, io, leaseTime: 60_000, deleteConcurrency: 1 }]]),
     })
     const huge = await fixture.drop('huge')
@@ -83,7 +83,8 @@ describe.each(dialects)('fairness on %s', (dialect) => {
     engine.notify()
     while ((await fixture.ledger.get(huge))?.state !== 'succeeded') await sleep(10)
     await engine.stop()
-    expect(ended).toEqual(['small', 'huge'])
+    // The small one may have to let the huge one go on, too, on a machine that is slow enough.
+    expect([ended[0], ended.at(-1)]).toEqual(['small', 'huge'])
     expect(await fixture.ledger.get(small)).toMatchObject({ state: 'succeeded' })
     // Yielding costs no attempt, and nothing is done twice but what was in flight.
     expect(await fixture.ledger.get(huge)).toMatchObject({ attempts: 1 })
