@@ -84,6 +84,24 @@ describe('a store with faults', () => {
     })
   })
 
+  it('says that the store asks for fewer requests', async () => {
+    let answers = 0
+    const fault: Fault = (method, url, body) =>
+      isDelete(method, url) && answers++ === 0 ? withErrors([[keysOf(body)[0]!, 'SlowDown']]) : undefined
+    await through(fault, async (io, root) => {
+      let throttled = 0
+      const options = { onThrottle: () => void throttled++ }
+      expect(await io.deleteFiles([`${root}/a`, `${root}/b`], options)).toHaveLength(2)
+      expect(throttled).toBe(1)
+    })
+    const busy: Fault = (method, url) => (isDelete(method, url) ? { status: 503 } : undefined)
+    await through(busy, async (io, root) => {
+      let throttled = 0
+      await expect(io.deleteFiles([`${root}/a`], { onThrottle: () => void throttled++ })).rejects.toThrow()
+      expect(throttled).toBe(1)
+    })
+  })
+
   it('gives up on a key that keeps failing, names it, and loses none of its neighbours', async () => {
     const fault: Fault = (method, url, body) =>
       isDelete(method, url) && keysOf(body).some((key) => key.endsWith('/7'))

@@ -3,7 +3,15 @@ import { mapBounded } from '../concurrency.ts'
 import { type DeleteOutcome, FileNotFoundError, StorageUnavailableError } from '../file-io.ts'
 import { planRequests, type Target } from './batches.ts'
 import type { Connection } from './client.ts'
-import { errorCode, fileError, isRefusal, isRetryable, keyOutcome, refusesCredentials } from './errors.ts'
+import {
+  errorCode,
+  fileError,
+  isRefusal,
+  isRetryable,
+  isThrottled,
+  keyOutcome,
+  refusesCredentials,
+} from './errors.ts'
 
 /** Requests for keys that failed, beside the SDK's own retries of whole requests. */
 const keyAttempts = 5
@@ -23,12 +31,16 @@ const singlesInFlight = 16
 export async function deleteObjects(
   connection: Connection,
   locations: readonly string[],
-  options: { readonly inFlight: number; readonly signal?: AbortSignal | undefined },
+  options: {
+    readonly inFlight: number
+    readonly signal?: AbortSignal | undefined
+    readonly onThrottle?: ((retryAfter: number | undefined) => void) | undefined
+  },
 ): Promise<DeleteOutcome[]> {
   const outcomes = new Array<DeleteOutcome>(locations.length)
   const { batches, single } = planRequests(locations, outcomes)
   await mapBounded(batches, options.inFlight, async (targets) => {
-    await deleteBatch(connection, targets, outcomes, options.signal)
+    await deleteBatch(connection, targets, outcomes, options.signal, options.onThrottle)
   })
   await deleteSingly(connection, single, outcomes, options.signal)
   return outcomes
@@ -40,15 +52,20 @@ async function deleteBatch(
   targets: readonly Target[],
   outcomes: DeleteOutcome[],
   signal: AbortSignal | undefined,
+  onThrottle: ((retryAfter: number | undefined) => void) | undefined,
 ): Promise<void> {
   let waiting = targets
   for (let attempt = 1; waiting.length > 0; attempt++) {
     signal?.throwIfAborted()
-    const failed = await requestBatch(connection, waiting, signal)
+    const failed = await requestBatch(connection, waiting, signal).catch((error: unknown) => {
+      if (error instanceof StorageUnavailableError) onThrottle?.(undefined)
+      throw error
+    })
     if (failed === 'refused') {
       await deleteSingly(connection, waiting, outcomes, signal)
       return
     }
+    if ([...failed.values()].some(isThrottled)) onThrottle?.(undefined)
     const again: Target[] = []
     for (const target of waiting) {
       const outcome = failed.get(target.key) ?? { outcome: 'deleted' }

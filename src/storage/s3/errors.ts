@@ -56,6 +56,11 @@ export function isRetryable(outcome: DeleteOutcome): boolean {
   return outcome.outcome === 'failed' && !permanent.has(outcome.code)
 }
 
+/** Whether the store asks for fewer requests. */
+export function isThrottled(outcome: DeleteOutcome): boolean {
+  return outcome.outcome === 'failed' && /SlowDown|Throttl|ServiceUnavailable|RequestLimit/.test(outcome.code)
+}
+
 /** Whether the store read the request and will not do it in this form: then it is not a fault that may pass. */
 export function isRefusal(error: unknown): boolean {
   const status = httpStatus(error)

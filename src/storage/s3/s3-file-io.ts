@@ -82,6 +82,7 @@ export class S3FileIO implements FileIO {
     return await deleteObjects(await this.#connect(), locations, {
       inFlight: this.#options.deletesInFlight ?? 4,
       signal: options.signal,
+      onThrottle: options.onThrottle,
     })
   }
 
