@@ -94,11 +94,14 @@ describe('a store with faults', () => {
       expect(await io.deleteFiles([`${root}/a`, `${root}/b`], options)).toHaveLength(2)
       expect(throttled).toBe(1)
     })
-    const busy: Fault = (method, url) => (isDelete(method, url) ? { status: 503 } : undefined)
+    let requests = 0
+    const busy: Fault = (method, url) =>
+      isDelete(method, url) && requests++ === 0 ? { status: 503, headers: { 'retry-after': '1' } } : undefined
     await through(busy, async (io, root) => {
-      let throttled = 0
-      await expect(io.deleteFiles([`${root}/a`], { onThrottle: () => void throttled++ })).rejects.toThrow()
-      expect(throttled).toBe(1)
+      const waits: (number | undefined)[] = []
+      const options = { onThrottle: (wait: number | undefined) => void waits.push(wait) }
+      expect(await io.deleteFiles([`${root}/a`], options)).toEqual([{ outcome: 'deleted' }])
+      expect(waits).toEqual([1_000])
     })
   })
 

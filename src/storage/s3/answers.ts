@@ -1,26 +1,34 @@
 import { Readable } from 'node:stream'
 import type { S3Client } from '@aws-sdk/client-s3'
 
-/** The element that the answer must consist of, for the commands whose empty answer would be taken for good news. */
-const roots: Readonly<Record<string, string>> = {
-  DeleteObjectsCommand: '<DeleteResult',
-  ListObjectsV2Command: '<ListBucketResult',
+/** What the SDK's middleware has of an answer, before it is parsed. */
+export interface Answer {
+  statusCode: number
+  readonly headers: Readonly<Record<string, string>>
+  body: AsyncIterable<Uint8Array>
 }
 
 /**
- * A proxy's page or an empty body with status 200 is no answer: the SDK would read it as "nothing failed" or "nothing
- * is there", and files would count as erased that nobody has touched. It becomes a 503, which the SDK retries.
+ * Reads an answer of status 200 whole. A proxy's page or an empty body is none: the SDK would read it as "nothing
+ * failed" or "nothing is there", and files would count as erased that nobody has touched. It becomes a 503, which the
+ * SDK retries.
+ *
+ * @param root of the element that it must consist of: `<DeleteResult`.
  */
+export async function wholeAnswer(answer: Answer, root: string): Promise<Buffer> {
+  const body = Buffer.concat(await Array.fromAsync(answer.body))
+  if (!body.includes(root)) answer.statusCode = 503
+  return body
+}
+
+/** Reads answers to ListObjectsV2 by {@link wholeAnswer}. */
 export function requireAnswers(client: S3Client): void {
   client.middlewareStack.add(
     (next, context) => async (args) => {
       const result = await next(args)
-      const root = roots[context.commandName ?? '']
-      const response = result.response as { statusCode: number; body: AsyncIterable<Uint8Array> }
-      if (root === undefined || response.statusCode !== 200) return result
-      const body = Buffer.concat(await Array.fromAsync(response.body))
-      if (!body.includes(root)) response.statusCode = 503
-      response.body = Readable.from([body])
+      const answer = result.response as Answer
+      if (context.commandName !== 'ListObjectsV2Command' || answer.statusCode !== 200) return result
+      answer.body = Readable.from([await wholeAnswer(answer, '<ListBucketResult')])
       return result
     },
     { step: 'deserialize', priority: 'low', name: 'requireAnswers' },

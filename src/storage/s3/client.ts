@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { S3StorageOptions } from '../options.ts'
 import { requireAnswers } from './answers.ts'
@@ -42,24 +41,6 @@ export async function connect(options: S3StorageOptions): Promise<Connection> {
         },
       }),
   })
-  addContentMd5(client)
   requireAnswers(client)
   return { sdk, client }
-}
-
-/**
- * DeleteObjects must carry a checksum. The SDK sends a CRC, which older S3-compatible stores do not know: they ask for
- * Content-MD5, which every store takes.
- */
-function addContentMd5(client: S3Client): void {
-  client.middlewareStack.add(
-    (next, context) => async (args) => {
-      const request = args.request as { body?: unknown; headers: Record<string, string> }
-      if (context.commandName === 'DeleteObjectsCommand' && typeof request.body === 'string') {
-        request.headers['content-md5'] = createHash('md5').update(request.body).digest('base64')
-      }
-      return await next(args)
-    },
-    { step: 'build', name: 'contentMd5OfDeleteObjects', priority: 'low' },
-  )
 }

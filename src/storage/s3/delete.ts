@@ -3,6 +3,7 @@ import { mapBounded } from '../concurrency.ts'
 import { type DeleteOutcome, FileNotFoundError, StorageUnavailableError } from '../file-io.ts'
 import { planRequests, type Target } from './batches.ts'
 import type { Connection } from './client.ts'
+import { type DeleteRequestOptions, sendDeleteObjects } from './delete-request.ts'
 import {
   errorCode,
   fileError,
@@ -31,16 +32,12 @@ const singlesInFlight = 16
 export async function deleteObjects(
   connection: Connection,
   locations: readonly string[],
-  options: {
-    readonly inFlight: number
-    readonly signal?: AbortSignal | undefined
-    readonly onThrottle?: ((retryAfter: number | undefined) => void) | undefined
-  },
+  options: DeleteRequestOptions & { readonly inFlight: number },
 ): Promise<DeleteOutcome[]> {
   const outcomes = new Array<DeleteOutcome>(locations.length)
   const { batches, single } = planRequests(locations, outcomes)
   await mapBounded(batches, options.inFlight, async (targets) => {
-    await deleteBatch(connection, targets, outcomes, options.signal, options.onThrottle)
+    await deleteBatch(connection, targets, outcomes, options)
   })
   await deleteSingly(connection, single, outcomes, options.signal)
   return outcomes
@@ -51,16 +48,13 @@ async function deleteBatch(
   connection: Connection,
   targets: readonly Target[],
   outcomes: DeleteOutcome[],
-  signal: AbortSignal | undefined,
-  onThrottle: ((retryAfter: number | undefined) => void) | undefined,
+  options: DeleteRequestOptions,
 ): Promise<void> {
+  const { signal, onThrottle } = options
   let waiting = targets
   for (let attempt = 1; waiting.length > 0; attempt++) {
     signal?.throwIfAborted()
-    const failed = await requestBatch(connection, waiting, signal).catch((error: unknown) => {
-      if (error instanceof StorageUnavailableError) onThrottle?.(undefined)
-      throw error
-    })
+    const failed = await requestBatch(connection, waiting, options)
     if (failed === 'refused') {
       await deleteSingly(connection, waiting, outcomes, signal)
       return
@@ -79,28 +73,31 @@ async function deleteBatch(
 
 /** What did not succeed, by key; what the answer does not name is deleted: stores differ in how they read `Quiet`. */
 async function requestBatch(
-  { sdk, client }: Connection,
+  connection: Connection,
   targets: readonly Target[],
-  signal: AbortSignal | undefined,
+  options: DeleteRequestOptions,
 ): Promise<Map<string, DeleteOutcome> | 'refused'> {
   const { bucket } = targets[0]!
   const keys = new Set(targets.map(({ key }) => key))
   const failed = new Map<string, DeleteOutcome>()
+  let throttled = false
+  const onThrottle = (retryAfter: number | undefined) => {
+    throttled = true
+    options.onThrottle?.(retryAfter)
+  }
   try {
-    const command = new sdk.DeleteObjectsCommand({
-      Bucket: bucket,
-      Delete: { Objects: [...keys].map((Key) => ({ Key })), Quiet: true },
-    })
-    const answer = await client.send(command, { abortSignal: signal })
-    for (const { Key = '', Code = 'Unknown', Message = '' } of answer.Errors ?? []) {
+    const errors = await sendDeleteObjects(connection, bucket, keys, { signal: options.signal, onThrottle })
+    for (const { Key = '', Code = 'Unknown', Message = '' } of errors) {
       if (Code === 'NoSuchBucket') throw Object.assign(new Error(Message), { name: Code })
       if (!keys.has(Key)) throw misunderstood(bucket, Code)
       failed.set(Key, keyOutcome(Code, Message || Code))
     }
   } catch (error) {
-    signal?.throwIfAborted()
+    options.signal?.throwIfAborted()
     if (isRefusal(error)) return 'refused'
     const mapped = fileError(`s3://${bucket}`, error)
+    // No answer at all is how a store that has too much to do begins.
+    if (mapped instanceof StorageUnavailableError && !throttled) onThrottle(undefined)
     throw mapped instanceof FileNotFoundError ? misunderstood(bucket, errorCode(error)) : mapped
   }
   return failed
