@@ -83,6 +83,8 @@ export function keepOthers(executor: Executor, purge: Purge): KeepRule {
   const own = new Set(purge.locations.map(({ location }) => placeKey(location)))
   const verdicts = new Map<string, string | undefined>()
 
+  const directoryOf = rememberingDirectories()
+
   return async (paths) => {
     const directories = paths.map(directoryOf)
     const asked = new Set(directories.filter((directory) => directory !== undefined))
@@ -143,7 +145,23 @@ async function placesAmong(
   return held
 }
 
-/** The key of the directory that holds a path; undefined for what is no location at all. */
+/** Gives the key of the directory that holds a path; undefined for what is no location at all. */
+function rememberingDirectories(): (path: string) => string | undefined {
+  const keys = new Map<string, string>()
+  return (path) => {
+    const nameAt = path.lastIndexOf('/') + 1
+    // On a local disk these two are no names.
+    if (path.endsWith('/.') || path.endsWith('/..')) return directoryOf(path)
+    const written = path.slice(0, nameAt)
+    const remembered = keys.get(written)
+    if (remembered !== undefined) return remembered
+    const key = directoryOf(path)
+    if (keys.size >= rememberedDirectories) keys.clear()
+    if (key !== undefined) keys.set(written, key)
+    return key
+  }
+}
+
 function directoryOf(path: string): string | undefined {
   try {
     const canonical = canonicalLocation(path)
