@@ -1,12 +1,13 @@
 /**
- * Files erased per second and per CPU second of the client, on a stand-in that answers at once or after a delay: Moulin,
- * Iceberg Java and a bare loop, interleaved. After each run the objects that are left are counted.
+ * Files erased per second and per CPU second of the client: Moulin, Iceberg Java and a bare loop, interleaved, on a
+ * stand-in that answers at once or after a delay, or on versitygw, which shares the cores with its client. After each
+ * run the objects that are left are counted. Iceberg Java needs Java 17 and Maven, versitygw needs Go.
  */
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { choices, wholeNumber } from '../parts/arguments.ts'
+import { machine, markdown, record } from '../parts/results.ts'
 import type { Measured } from './measured.ts'
+import { startStandIn, startVersityGateway } from './stores.ts'
 import { icebergJava, loop, moulin, type Subject } from './subjects.ts'
 import { type Store, writeBenchTable } from './table.ts'
 
@@ -22,22 +23,26 @@ export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
+      store: { type: 'string', default: 'stand-in' },
       files: { type: 'string', default: '100000' },
       rounds: { type: 'string', default: '5' },
-      delay: { type: 'string', default: '0' },
+      delay: { type: 'string', default: 'none' },
+      record: { type: 'boolean', default: false },
     },
   })
   const files = wholeNumber('files', values.files)
   const rounds = wholeNumber('rounds', values.rounds)
-  const stand = fork(new URL('./stand-in.ts', import.meta.url), [values.delay])
-  const [port] = (await once(stand, 'message')) as [number]
-  const store = standIn(`http://127.0.0.1:${port}`)
-  const subjects = [await moulin(), await icebergJava(250), await icebergJava(1_000), await loop()]
-  console.log(
-    `${files} files in a table, ${values.delay} ms added to each request; medians of ${rounds} interleaved rounds; ` +
-      `Node.js ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}\n`,
-  )
+  const delay = values.delay === 'none' ? 0 : wholeNumber('delay', values.delay)
+  const [kind] = choices('store', values.store, ['stand-in', 'versitygw'])
+  if (kind === 'versitygw' && delay > 0) throw new Error('--delay is for the stand-in')
+  const setting =
+    `\`npm run bench -- erase\`: ${files} files in a table, on ${kind}` +
+    `${delay > 0 ? ` with ${delay} ms added to each request` : ''}; medians of ${rounds} interleaved rounds; ${machine()}`
+  console.log(`${setting}\n`)
+  const store = kind === 'versitygw' ? await startVersityGateway() : await startStandIn(delay)
+  const subjects: Subject[] = []
   try {
+    subjects.push(await moulin(), await icebergJava(250), await icebergJava(1_000), await loop())
     const results = new Map(subjects.map((subject) => [subject, [] as Run[]]))
     for (let round = -1; round < rounds; round++) {
       for (const subject of subjects) {
@@ -46,10 +51,13 @@ export async function run(args: string[]): Promise<void> {
         if (round >= 0) results.get(subject)!.push(measured)
       }
     }
-    print(results, files)
+    const printed = table(results, files)
+    console.log(printed)
+    if (values.record)
+      record(`erase: files erased on ${kind}${delay > 0 ? ` + ${delay} ms` : ''}`, setting, printed)
   } finally {
     for (const subject of subjects) subject.close()
-    stand.kill()
+    await store.close()
   }
 }
 
@@ -64,9 +72,7 @@ async function measureOne(subject: Subject, store: Store, name: string, files: n
   return { ...measured, left: left.length }
 }
 
-function print(results: ReadonlyMap<Subject, readonly Run[]>, files: number): void {
-  console.log('| | files per CPU second | files per second | CPU: Moulin is | time: Moulin is | files left |')
-  console.log('|---|---:|---:|---:|---:|---:|')
+function table(results: ReadonlyMap<Subject, readonly Run[]>, files: number): string {
   const rates = Array.from(results, ([{ name }, runs]) => ({
     name,
     cpu: median(runs.map(({ cpu }) => files / cpu)),
@@ -74,24 +80,24 @@ function print(results: ReadonlyMap<Subject, readonly Run[]>, files: number): vo
     left: median(runs.map((each) => each.left)),
   }))
   const [ours] = rates
-  for (const { name, cpu, wall, left } of rates) {
-    console.log(
-      `| ${name} | ${rounded(cpu)} | ${rounded(wall)} | ${(ours!.cpu / cpu).toFixed(2)}× | ${(ours!.wall / wall).toFixed(2)}× | ${left} |`,
-    )
-  }
-}
-
-function standIn(endpoint: string): Store {
-  return {
-    endpoint,
-    seed: async (keys) => {
-      await fetch(endpoint, { method: 'POST', body: keys.join('\n') })
-    },
-    clear: async () => {
-      const keys = await (await fetch(endpoint, { method: 'DELETE' })).text()
-      return keys === '' ? [] : keys.split('\n')
-    },
-  }
+  return markdown(
+    [
+      '',
+      '#files per CPU second of the client',
+      '#files per second',
+      '#CPU: Moulin is',
+      '#time: Moulin is',
+      '#files left',
+    ],
+    rates.map(({ name, cpu, wall, left }) => [
+      name,
+      rounded(cpu),
+      rounded(wall),
+      `${(ours!.cpu / cpu).toFixed(2)}×`,
+      `${(ours!.wall / wall).toFixed(2)}×`,
+      `${left}`,
+    ]),
+  )
 }
 
 function rounded(rate: number): string {
@@ -100,11 +106,4 @@ function rounded(rate: number): string {
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!
-}
-
-function wholeNumber(name: string, text: string): number {
-  if (!/^(0|[1-9]\d{0,8})$/.test(text)) {
-    throw new Error(`--${name} must be a whole number, but is ${JSON.stringify(text)}`)
-  }
-  return Number(text)
 }

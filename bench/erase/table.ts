@@ -13,6 +13,7 @@ export interface Store {
   seed(keys: readonly string[]): Promise<void>
   /** The objects that are there; and forgets them. */
   clear(): Promise<string[]>
+  close(): Promise<void>
 }
 
 /**
