@@ -16,6 +16,9 @@ interface Run extends Measured {
   readonly left: number
 }
 
+/** Rounds before those that count: both compilers, Java's and V8's, take some. */
+const warmUpRounds = 3
+
 export const description =
   'files erased per second and CPU second, beside Iceberg Java and a bare loop of DeleteObjects'
 
@@ -37,17 +40,16 @@ export async function run(args: string[]): Promise<void> {
   if (kind === 'versitygw' && delay > 0) throw new Error('--delay is for the stand-in')
   const setting =
     `\`npm run bench -- erase\`: ${files} files in a table, on ${kind}` +
-    `${delay > 0 ? ` with ${delay} ms added to each request` : ''}; medians of ${rounds} interleaved rounds; ${machine()}`
+    `${delay > 0 ? ` with ${delay} ms added to each request` : ''}; medians of ${rounds} interleaved rounds after ${warmUpRounds} to warm up; ${machine()}`
   console.log(`${setting}\n`)
   const store = kind === 'versitygw' ? await startVersityGateway() : await startStandIn(delay)
   const subjects: Subject[] = []
   try {
     subjects.push(await moulin(), await icebergJava(250), await icebergJava(1_000), await loop())
     const results = new Map(subjects.map((subject) => [subject, [] as Run[]]))
-    for (let round = -1; round < rounds; round++) {
+    for (let round = -warmUpRounds; round < rounds; round++) {
       for (const subject of subjects) {
         const measured = await measureOne(subject, store, `t${round}-${subjects.indexOf(subject)}`, files)
-        // The first round warms up.
         if (round >= 0) results.get(subject)!.push(measured)
       }
     }

@@ -9,7 +9,8 @@ import { atStage, type Checkpoint, checkpointOf, isPast } from './checkpoint.ts'
 import type { DoomedFile } from './deletion/batch.ts'
 import { eraseFiles, type Portion } from './deletion/erase-files.ts'
 import type { Purge, PurgeResult, PurgeRun, Stage } from './purger.ts'
-import { readManifestLists, readRoot, type TableReach } from './reach.ts'
+import { readManifestLists } from './reach.ts'
+import { readRoot, type TableReach } from './root.ts'
 import { scanManifests } from './scan.ts'
 
 /**
@@ -27,7 +28,7 @@ async function eraseTable(purge: Purge, run: PurgeRun): Promise<void> {
   const before = checkpointOf(run.checkpoint)
   // An earlier attempt had come to the root: it may have deleted it without living to tell.
   if (isPast(before, 'metadata') && !(await run.io.stat(root, { signal: run.signal }))) return
-  const reach = await readRoot(run.io, root, run.signal)
+  const reach = await readRoot(run.io, purge, run.signal)
   const saved: Checkpoint = { ...before, ownsData: reach.ownsData }
   run.save(saved)
   if (!isPast(saved, 'manifests')) {

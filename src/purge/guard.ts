@@ -70,7 +70,7 @@ function sharedPart(
   return other.metadata_key === row.metadata_key ? 'metadata file' : 'UUID'
 }
 
-/** Directories whose answer is remembered; a table has few compared with its files. */
+/** Directories that are remembered with their answers; a table has few compared with its files. */
 const rememberedDirectories = 50_000
 /** Keys of one query. */
 const keysPerQuery = 500
@@ -81,39 +81,37 @@ const keysPerQuery = 500
  */
 export function keepOthers(executor: Executor, purge: Purge): KeepRule {
   const own = new Set(purge.locations.map(({ location }) => placeKey(location)))
-  const verdicts = new Map<string, string | undefined>()
-
   const directoryOf = rememberingDirectories()
 
   return async (paths) => {
     const directories = paths.map(directoryOf)
-    const asked = new Set(directories.filter((directory) => directory !== undefined))
-    if (verdicts.size + asked.size > rememberedDirectories) verdicts.clear()
-    const unknown = [...asked].filter((directory) => !verdicts.has(directory))
-    const found = new Map<string, string | undefined>()
-    if (unknown.length > 0) {
-      const held = await placesAmong(executor, purge.id, unknown.flatMap(ancestorKeys))
-      for (const directory of unknown) {
-        const rule = verdict(directory, own, held)
-        found.set(directory, rule)
+    const undecided = new Set(directories.filter(({ decided }) => !decided))
+    if (undecided.size > 0) {
+      const asked = Array.from(undecided, (directory) => ({
+        directory,
+        ancestors: ancestorKeys(directory.key),
+      }))
+      const held = await placesAmong(
+        executor,
+        purge.id,
+        asked.flatMap(({ ancestors }) => ancestors),
+      )
+      for (const { directory, ancestors } of asked) {
+        directory.rule = verdict(ancestors, own, held)
         // Nobody can get a place inside this purge's own. Elsewhere somebody may, at any time: that is asked again.
-        const isOwn = ancestorKeys(directory).some((key) => own.has(key))
-        if (isOwn || rule !== undefined) verdicts.set(directory, rule)
+        directory.decided = directory.rule !== undefined || ancestors.some((key) => own.has(key))
       }
     }
-    // A location that no storage serves is left to the storage to refuse.
-    return directories.map((directory) =>
-      directory === undefined ? undefined : (found.get(directory) ?? verdicts.get(directory)),
-    )
+    return directories.map(({ rule }) => rule)
   }
 }
 
 function verdict(
-  directory: string,
+  ancestors: readonly string[],
   own: ReadonlySet<string>,
   held: ReadonlyMap<string, string>,
 ): string | undefined {
-  for (const key of ancestorKeys(directory).toReversed()) {
+  for (const key of ancestors.toReversed()) {
     if (own.has(key)) return undefined
     const holder = held.get(key)
     if (holder !== undefined) return holder
@@ -145,24 +143,37 @@ async function placesAmong(
   return held
 }
 
-/** Gives the key of the directory that holds a path; undefined for what is no location at all. */
-function rememberingDirectories(): (path: string) => string | undefined {
-  const keys = new Map<string, string>()
+interface Directory {
+  readonly key: string
+  /** The rule that keeps what lies in it. */
+  rule: string | undefined
+  /** The rule stays as it is. */
+  decided: boolean
+}
+
+/** A location that no storage serves is left to the storage to refuse. */
+const nowhere: Directory = { key: '', rule: undefined, decided: true }
+
+/** Gives the directory that holds a path: the same one for all paths that have it written in the same way. */
+function rememberingDirectories(): (path: string) => Directory {
+  const directories = new Map<string, Directory>()
   return (path) => {
-    const nameAt = path.lastIndexOf('/') + 1
+    const written = path.slice(0, path.lastIndexOf('/') + 1)
     // On a local disk these two are no names.
-    if (path.endsWith('/.') || path.endsWith('/..')) return directoryOf(path)
-    const written = path.slice(0, nameAt)
-    const remembered = keys.get(written)
-    if (remembered !== undefined) return remembered
-    const key = directoryOf(path)
-    if (keys.size >= rememberedDirectories) keys.clear()
-    if (key !== undefined) keys.set(written, key)
-    return key
+    const isClimbing = path.endsWith('/.') || path.endsWith('/..')
+    const remembered = isClimbing ? undefined : directories.get(written)
+    if (remembered) return remembered
+    const key = directoryKey(path)
+    if (key === undefined) return nowhere
+    const directory = { key, rule: undefined, decided: false }
+    if (directories.size >= rememberedDirectories) directories.clear()
+    if (!isClimbing) directories.set(written, directory)
+    return directory
   }
 }
 
-function directoryOf(path: string): string | undefined {
+/** Undefined for what is no location at all. */
+function directoryKey(path: string): string | undefined {
   try {
     const canonical = canonicalLocation(path)
     return canonical.slice(0, canonical.lastIndexOf('/') + 1)

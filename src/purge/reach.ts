@@ -3,91 +3,18 @@
  * manifests, never with the number of files.
  */
 import { setImmediate as breathe } from 'node:timers/promises'
-import { isIcebergError } from '../iceberg/errors.ts'
 import { CorruptManifestError, UnsupportedManifestError } from '../iceberg/manifests/errors.ts'
 import { readManifest } from '../iceberg/manifests/manifest.ts'
 import { type ManifestFile, readManifestList } from '../iceberg/manifests/manifest-list.ts'
-import type { TableMetadata } from '../iceberg/metadata/model.ts'
-import { decodeMetadataFile, parseTableMetadata } from '../iceberg/metadata/parse.ts'
 import { mapBounded } from '../storage/concurrency.ts'
-import { type FileIO, FileNotFoundError, FileTooLargeError } from '../storage/file-io.ts'
+import { type FileIO, FileNotFoundError } from '../storage/file-io.ts'
 import { sortedByPath } from './certificate/path-digest.ts'
 import type { DoomedFile } from './deletion/batch.ts'
 import { PermanentPurgeError } from './purger.ts'
+import type { TableReach } from './root.ts'
 
-/** Bytes of a root metadata file as stored. */
-const maxMetadataBytes = 500 * 1024 * 1024
 /** Manifest lists read at a time. */
 const listsInFlight = 8
-
-/** What a table's root metadata names, each path once. */
-export interface TableReach {
-  /** `gc.enabled`: false keeps the data stage, because the data may belong to others. */
-  readonly ownsData: boolean
-  readonly manifestLists: readonly string[]
-  /** Statistics and partition statistics. */
-  readonly statistics: readonly DoomedFile[]
-  readonly olderMetadata: readonly string[]
-  /** Manifests embedded in v1 snapshots. */
-  readonly embeddedManifests: readonly string[]
-  /** Bytes of the root itself, as stored. */
-  readonly rootSize: number
-}
-
-/**
- * Reads the root of a table. Throws PermanentPurgeError naming it when it is missing, no valid metadata, of a format
- * version above 3, or encrypted.
- */
-export async function readRoot(io: FileIO, location: string, signal: AbortSignal): Promise<TableReach> {
-  const { metadata, size } = await readMetadata(io, location, signal)
-  if (metadata.encryptionKeys.length > 0 || metadata.snapshots.some(({ keyId }) => keyId !== undefined)) {
-    throw new PermanentPurgeError(
-      `The table is encrypted, and its manifests cannot be read without its keys: ${location}`,
-    )
-  }
-  const older = new Set(metadata.metadataLog.map(({ metadataFile }) => metadataFile))
-  older.delete(location)
-  return {
-    ownsData: metadata.properties['gc.enabled']?.toLowerCase() !== 'false',
-    manifestLists: unique(metadata.snapshots.map(({ manifestList }) => manifestList)),
-    embeddedManifests: unique(metadata.snapshots.flatMap(({ manifests }) => manifests ?? [])),
-    statistics: statisticsOf(metadata),
-    olderMetadata: [...older],
-    rootSize: size,
-  }
-}
-
-function statisticsOf(metadata: TableMetadata): DoomedFile[] {
-  const sizes = new Map<string, number>()
-  for (const { statisticsPath, fileSizeInBytes } of [
-    ...metadata.statistics,
-    ...metadata.partitionStatistics,
-  ]) {
-    sizes.set(statisticsPath, Number(fileSizeInBytes))
-  }
-  return [...sizes].map(([path, size]) => ({ path, size }))
-}
-
-async function readMetadata(
-  io: FileIO,
-  location: string,
-  signal: AbortSignal,
-): Promise<{ readonly metadata: TableMetadata; readonly size: number }> {
-  try {
-    const bytes = await io.read(location, { signal, maxBytes: maxMetadataBytes })
-    return { metadata: parseTableMetadata(decodeMetadataFile(bytes, location)), size: bytes.length }
-  } catch (error) {
-    if (error instanceof FileNotFoundError) {
-      throw new PermanentPurgeError(`The root metadata file is missing: ${location}`, { cause: error })
-    }
-    if (isIcebergError(error) || error instanceof FileTooLargeError) {
-      throw new PermanentPurgeError(`The root metadata file cannot be read: ${location}: ${error.message}`, {
-        cause: error,
-      })
-    }
-    throw error
-  }
-}
 
 /**
  * All manifests of a table, each once, however many snapshots name it, in the byte order of their paths: every attempt
@@ -163,8 +90,4 @@ async function naming<T>(what: string, location: string, read: () => Promise<T>)
     }
     throw error
   }
-}
-
-function unique(paths: readonly (string | undefined)[]): string[] {
-  return [...new Set(paths.filter((path) => path !== undefined))]
 }

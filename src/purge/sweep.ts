@@ -15,7 +15,7 @@ import {
   type PurgeRun,
   RetryablePurgeError,
 } from './purger.ts'
-import { readRoot } from './reach.ts'
+import { readRoot } from './root.ts'
 
 /**
  * What the sweep erases. `owned`: what is left at locations that the catalog assigned. `all`: at those that a user chose,
@@ -107,7 +107,7 @@ export async function storeLimits(io: FileIO, purge: Purge): Promise<StoreLimits
 /** Unknown counts as yes: an operator has decided that the root cannot be read. */
 async function mayOwnData(run: PurgeRun, purge: Purge): Promise<boolean> {
   try {
-    const { ownsData } = await readRoot(run.io, purge.metadataLocation, run.signal)
+    const { ownsData } = await readRoot(run.io, purge, run.signal)
     return ownsData
   } catch (error) {
     if (error instanceof PermanentPurgeError) return true

@@ -138,7 +138,8 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     await fixture.table('t')
     const id = await fixture.drop('t')
     const down = forwardFileIO(fixture.io, {
-      read: async () => {
+      // biome-ignore lint/correctness/useYield: it never comes so far.
+      readStream: async function* () {
         throw new Error('the store is down')
       },
     })

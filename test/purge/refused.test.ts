@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { printTableMetadata } from '../../src/iceberg/metadata/print.ts'
 import { eraseReach } from '../../src/purge/erase-reach.ts'
@@ -35,7 +37,7 @@ describe('what a purge refuses rather than guesses', () => {
     await expect(eraseReach(table.purge, testRun(io))).rejects.toThrow(words)
     expect(await files()).toEqual(before)
   }
-  const writeRoot = (text: string) => io.write(table.purge.metadataLocation, Buffer.from(text))
+  const writeRoot = (text: string | Buffer) => io.write(table.purge.metadataLocation, Buffer.from(text))
   const manifestOf = (keyMetadata: Buffer | undefined) => ({
     path: table.files.manifests[0]!,
     length: 1,
@@ -64,7 +66,35 @@ describe('what a purge refuses rather than guesses', () => {
 
   it('format version 4', async () => {
     await writeRoot(printTableMetadata(table.metadata).replace('"format-version":2', '"format-version":4'))
-    await refuses(/format version 4/)
+    await refuses(/format version is 4: supported are 1, 2 and 3/)
+  })
+
+  it.each([
+    [
+      'of another table',
+      (text: string) => text.replace(/"table-uuid":"[^"]*"/, `"table-uuid":"${randomUUID()}"`),
+    ],
+    ['cut off', (text: string) => text.slice(0, -1)],
+    ['without a format version', (text: string) => text.replace('"format-version":2,', '')],
+    [
+      'whose snapshots are no array',
+      (text: string) => text.replace('"snapshots":[', '"snapshots":{},"other":['),
+    ],
+    ['whose snapshot has no manifests', (text: string) => text.replaceAll('"manifest-list":', '"list":')],
+  ])('a root %s', async (_, change) => {
+    const text = printTableMetadata(table.metadata)
+    expect(change(text)).not.toBe(text)
+    await writeRoot(change(text))
+    await refuses(/root metadata file cannot be read/)
+  })
+
+  it('a root of gzip that is cut off, and reads one that is not', async () => {
+    const whole = gzipSync(printTableMetadata(table.metadata))
+    await writeRoot(whole.subarray(0, -20))
+    await refuses(/root metadata file cannot be read/)
+    await writeRoot(whole)
+    await eraseReach(table.purge, testRun(io))
+    expect(await files()).toEqual([])
   })
 
   it('a Parquet manifest list', async () => {

@@ -28,13 +28,34 @@ describe('the adaptive limit', () => {
     await Promise.all(all)
   })
 
-  it('grows while all goes well, and halves when the store complains, once for a burst', async () => {
+  /** So much work at a time, until a thousand are done. */
+  const work = async (limit: AdaptiveLimit, atOnce: number) => {
+    for (let count = 0; count < 1_000; count += atOnce) {
+      await Promise.all(Array.from({ length: atOnce }, () => limit.run(() => turn())))
+    }
+  }
+
+  it('grows as far as it is used while all goes well, first fast, and after a complaint slowly', async () => {
     const clock = new VirtualClock()
     const limit = new AdaptiveLimit(clock, 64)
-    const before = limit.limit
-    for (let count = 0; count < 1_000; count++) await limit.run(async () => undefined)
+    await work(limit, 1)
+    expect(limit.limit).toBe(4)
+    await work(limit, 10)
+    expect(limit.limit).toBe(11)
+    await work(limit, 100)
+    expect(limit.limit).toBe(64)
+    limit.throttled()
+    await Promise.all(Array.from({ length: 96 }, () => limit.run(() => turn())))
+    expect(limit.limit).toBeGreaterThan(32)
+    expect(limit.limit).toBeLessThan(37)
+  })
+
+  it('halves when the store complains, once for a burst', async () => {
+    const clock = new VirtualClock()
+    const limit = new AdaptiveLimit(clock, 64)
+    await work(limit, 40)
     const grown = limit.limit
-    expect(grown).toBeGreaterThan(before * 4)
+    expect(grown).toBeGreaterThanOrEqual(40)
     limit.throttled()
     limit.throttled()
     limit.throttled()

@@ -1,6 +1,6 @@
 /**
- * How many deletions may be in flight against one part of a store: additive increase while all goes well, multiplicative
- * decrease when the store asks for fewer (as TCP shares a line: RFC 5681). The store's limits are not known beforehand,
+ * How many deletions may be in flight against one part of a store: as TCP shares a line (RFC 5681), it doubles at first,
+ * and after the first complaint it grows by one for each round; when the store asks for fewer, it is halved. The store's limits are not known beforehand,
  * and other clients use them, too.
  */
 import type { Clock } from '../clock.ts'
@@ -14,6 +14,8 @@ export class AdaptiveLimit {
   readonly #clock: Clock
   readonly #max: number
   #limit: number
+  /** Nobody has complained yet. */
+  #slowStart = true
   #inFlight = 0
   #decreasedAt = Number.NEGATIVE_INFINITY
   #pausedUntil = Number.NEGATIVE_INFINITY
@@ -36,7 +38,8 @@ export class AdaptiveLimit {
     await this.#enter(signal)
     try {
       const result = await work()
-      this.#limit = Math.min(this.#max, this.#limit + 1 / this.#limit)
+      // A limit that nobody comes up against would grow without being tried.
+      if (this.#inFlight >= this.limit) this.#grow()
       return result
     } finally {
       this.#inFlight--
@@ -50,7 +53,12 @@ export class AdaptiveLimit {
     this.#pausedUntil = Math.max(this.#pausedUntil, now + retryAfter)
     if (now - this.#decreasedAt < decreasePause) return
     this.#decreasedAt = now
+    this.#slowStart = false
     this.#limit = Math.max(1, this.#limit / 2)
+  }
+
+  #grow(): void {
+    this.#limit = Math.min(this.#max, this.#limit + (this.#slowStart ? 1 : 1 / this.#limit))
   }
 
   async #enter(signal: AbortSignal | undefined): Promise<void> {

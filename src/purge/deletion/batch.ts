@@ -11,12 +11,11 @@ export interface DoomedFile {
 /** Files that are deleted in one call, and what became of them. */
 export class Batch {
   readonly #stage: Stage
-  readonly #paths: string[] = []
-  readonly #sizes: (number | undefined)[] = []
+  #paths: string[] = []
+  #sizes: (number | undefined)[] = []
   readonly #counts: { [O in Outcome]?: number } = {}
   readonly #bytes: { [O in Outcome]?: number } = {}
   readonly #rules: Record<string, number> = {}
-  #sizeOf: ReadonlyMap<string, number | undefined> | undefined
 
   constructor(stage: Stage) {
     this.#stage = stage
@@ -35,33 +34,35 @@ export class Batch {
     this.#sizes.push(size)
   }
 
-  /** Counts those that a rule keeps, and gives the others, each once. */
-  keep(rules: readonly (string | undefined)[]): string[] {
-    const doomed = new Map<string, number | undefined>()
-    for (const [index, path] of this.#paths.entries()) {
+  /** Counts those that a rule keeps, and is left with the others. */
+  keep(rules: readonly (string | undefined)[]): void {
+    if (rules.every((rule) => rule === undefined)) return
+    const [paths, sizes] = [this.#paths, this.#sizes]
+    this.#paths = []
+    this.#sizes = []
+    for (const [index, path] of paths.entries()) {
       const rule = rules[index]
-      if (rule === undefined) doomed.set(path, this.#sizes[index])
-      else {
-        this.#count('kept', this.#sizes[index])
+      if (rule === undefined) {
+        this.add({ path, size: sizes[index] })
+      } else {
+        this.#count('kept', sizes[index])
         this.#rules[rule] = (this.#rules[rule] ?? 0) + 1
       }
     }
-    this.#sizeOf = doomed
-    return [...doomed.keys()]
   }
 
   /** Counts the outcomes, and gives the failures. A path without an outcome may be there still. */
-  account(paths: readonly string[], outcomes: readonly DeleteOutcome[]): PathFailure[] {
+  account(outcomes: readonly DeleteOutcome[]): PathFailure[] {
     const failures: PathFailure[] = []
-    for (const [index, path] of paths.entries()) {
+    for (let index = 0; index < this.#paths.length; index++) {
       const outcome = outcomes[index] ?? {
         outcome: 'failed' as const,
         code: 'NoOutcome',
         message: 'The storage said nothing of this path.',
       }
-      this.#count(outcome.outcome, this.#sizeOf?.get(path))
+      this.#count(outcome.outcome, this.#sizes[index])
       if (outcome.outcome === 'blocked' || outcome.outcome === 'failed') {
-        failures.push({ path, stage: this.#stage, ...outcome })
+        failures.push({ path: this.#paths[index]!, stage: this.#stage, ...outcome })
       }
     }
     return failures

@@ -71,8 +71,9 @@ class StageEraser {
     for (let at = 0; at < paths.length; at += this.#batchSize) {
       const batch = new Batch(this.#stage)
       for (const path of paths.slice(at, at + this.#batchSize)) batch.add({ path, size: undefined })
+      const resolved = batch.paths
       const failures = await this.#delete(batch)
-      const done = { tally: batch.tally(), failures, resolved: batch.paths }
+      const done = { tally: batch.tally(), failures, resolved }
       this.#run.save(this.#run.checkpoint, done)
     }
   }
@@ -141,13 +142,12 @@ class StageEraser {
   async #delete(batch: Batch): Promise<PathFailure[]> {
     const run = this.#run
     run.signal.throwIfAborted()
-    const doomed = batch.keep(
+    batch.keep(
       this.#rule === undefined ? await run.keep(batch.paths) : new Array<string>(batch.size).fill(this.#rule),
     )
     let failures: PathFailure[] = []
-    if (doomed.length > 0) {
-      const outcomes = await run.io.deleteFiles(doomed, { signal: run.signal })
-      failures = batch.account(doomed, outcomes)
+    if (batch.size > 0) {
+      failures = batch.account(await run.io.deleteFiles(batch.paths, { signal: run.signal }))
     }
     run.progress(batch.counts())
     this.#note(failures)

@@ -25,8 +25,8 @@ export function planRequests(locations: readonly string[], outcomes: DeleteOutco
   const open = new Map<string, Target[]>()
   const batches: Target[][] = []
   const single: Target[] = []
-  for (const [index, location] of locations.entries()) {
-    const target = targetOf(index, location)
+  for (let index = 0; index < locations.length; index++) {
+    const target = targetOf(index, locations[index]!)
     if ('outcome' in target) {
       outcomes[index] = target
     } else if (!fitsXml(target.key)) {
@@ -46,7 +46,8 @@ export function planRequests(locations: readonly string[], outcomes: DeleteOutco
 
 function targetOf(index: number, location: string): Target | DeleteOutcome {
   try {
-    return { index, location, ...objectOf(location) }
+    const { bucket, key } = objectOf(location)
+    return { index, location, bucket, key }
   } catch (error) {
     if (!(error instanceof InvalidLocationError)) throw error
     return { outcome: 'blocked', code: 'InvalidLocation', message: error.message }

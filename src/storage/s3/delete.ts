@@ -14,6 +14,7 @@ import {
   refusesCredentials,
 } from './errors.ts'
 
+const deleted: DeleteOutcome = Object.freeze({ outcome: 'deleted' })
 /** Requests for keys that failed, beside the SDK's own retries of whole requests. */
 const keyAttempts = 5
 /** Milliseconds before the first of them; doubles, with full jitter. */
@@ -59,10 +60,14 @@ async function deleteBatch(
       await deleteSingly(connection, waiting, outcomes, signal)
       return
     }
+    if (failed.size === 0) {
+      for (const { index } of waiting) outcomes[index] = deleted
+      return
+    }
     if ([...failed.values()].some(isThrottled)) onThrottle?.(undefined)
     const again: Target[] = []
     for (const target of waiting) {
-      const outcome = failed.get(target.key) ?? { outcome: 'deleted' }
+      const outcome = failed.get(target.key) ?? deleted
       outcomes[target.index] = outcome
       if (attempt < keyAttempts && isRetryable(outcome)) again.push(target)
     }
@@ -78,7 +83,7 @@ async function requestBatch(
   options: DeleteRequestOptions,
 ): Promise<Map<string, DeleteOutcome> | 'refused'> {
   const { bucket } = targets[0]!
-  const keys = new Set(targets.map(({ key }) => key))
+  const keys = targets.map(({ key }) => key)
   const failed = new Map<string, DeleteOutcome>()
   let throttled = false
   const onThrottle = (retryAfter: number | undefined) => {
@@ -89,7 +94,7 @@ async function requestBatch(
     const errors = await sendDeleteObjects(connection, bucket, keys, { signal: options.signal, onThrottle })
     for (const { Key = '', Code = 'Unknown', Message = '' } of errors) {
       if (Code === 'NoSuchBucket') throw Object.assign(new Error(Message), { name: Code })
-      if (!keys.has(Key)) throw misunderstood(bucket, Code)
+      if (!keys.includes(Key)) throw misunderstood(bucket, Code)
       failed.set(Key, keyOutcome(Code, Message || Code))
     }
   } catch (error) {
