@@ -21,8 +21,13 @@ export interface Database {
   /** Now by the database's clock, milliseconds since the epoch. */
   now(executor: Executor): Promise<number>
   /**
-   * Calls `heard` whenever another server announces that a purge may be due (`announce.ts`), and after a connection was
-   * lost. Gives what ends it. SQLite has no announcements: there the poll finds it.
+   * Tells every server that listens that a purge may be due; calls while one is under way are told together. After the
+   * commit, not in the transaction: PostgreSQL lets transactions that notify commit only one after the other. Whoever
+   * dies in between leaves it to the poll. SQLite does nothing.
+   */
+  announce(): Promise<void>
+  /**
+   * Calls `heard` whenever another server announces that a purge may be due, and after a connection was lost. Gives what ends it. SQLite has no announcements: there the poll finds it.
    */
   listen(heard: () => void): Promise<() => Promise<void>>
   /** Throws when the database does not answer. */

@@ -87,7 +87,12 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
       database,
       ledger,
       pacer,
-      notifyWorkers: () => thread?.notify(),
+      notifyWorkers: () => {
+        thread?.notify()
+        database.announce().catch((error: unknown) => {
+          logger.warn({ err: error }, 'purge not announced to other servers: their poll will find it')
+        })
+      },
       authorizer: allowAll,
       logger,
       metrics,

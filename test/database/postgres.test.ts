@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { sql } from 'kysely'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { CommitUnknownError, type Transaction } from '../../src/database/database.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { createDatabase } from '../../src/testing/databases.ts'
@@ -116,4 +116,27 @@ it.each(['wrong password', 'nobody there'])('%s: no secret in the error', async 
     `${error} ${JSON.stringify(error)} ${(error as Error).stack} ${(error as Error).cause}`,
   ).not.toContain('hunter2')
   await database.close()
+})
+
+it('announcements reach another server, many at a time as few, also after its connection broke', async () => {
+  await using test = await createDatabase('postgres')
+  const other = await openDatabase(test.url)
+  let heard = 0
+  const unlisten = await other.listen(() => void heard++)
+  try {
+    await Promise.all(Array.from({ length: 100 }, () => test.database.announce()))
+    await vi.waitFor(() => expect(heard).toBeGreaterThan(0))
+    expect(heard).toBeLessThan(10)
+
+    const before = heard
+    await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE application_name = 'moulin-listen' AND datname = current_database()`.execute(test.database.reader)
+    // It has come back, and says that it may have missed something.
+    await vi.waitFor(() => expect(heard).toBe(before + 1), 10_000)
+    await test.database.announce()
+    await vi.waitFor(() => expect(heard).toBe(before + 2))
+  } finally {
+    await unlisten()
+    await other.close()
+  }
 })

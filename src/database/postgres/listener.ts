@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { purgeChannel } from '../announce.ts'
 
+/** PostgreSQL's channel on which the servers tell each other that a purge may be due. */
+export const purgeChannel = 'moulin_purges'
 /** Milliseconds between two tries to connect; doubles. */
 const firstDelay = 100
 const lastDelay = 10_000

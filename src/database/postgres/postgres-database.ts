@@ -5,7 +5,7 @@ import { CommitUnknownError, type Database, type Executor, type Transaction } fr
 import { DatabaseUrlError } from '../errors.ts'
 import type { Schema } from '../schema/index.ts'
 import { commitOutcome, isRepeatable } from './errors.ts'
-import { Listener } from './listener.ts'
+import { Listener, purgeChannel } from './listener.ts'
 import { translatingPool } from './pool.ts'
 
 /** Repetitions of a transaction that lost a deadlock or a serialization conflict. */
@@ -17,6 +17,8 @@ export class PostgresDatabase implements Database {
   readonly reader: Executor
   readonly #kysely: Kysely<Schema>
   readonly #pool: pg.Pool
+  #announcement: Promise<void> | undefined
+  #announceAgain = false
 
   /** Throws {@link DatabaseUrlError}; the first query connects. */
   static open(url: string, options: { poolSize: number; busyTimeout: number }): PostgresDatabase {
@@ -91,6 +93,23 @@ export class PostgresDatabase implements Database {
     const { rows } = await sql<{ now: number }>`
       SELECT round(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`.execute(executor)
     return rows[0]!.now
+  }
+
+  async announce(): Promise<void> {
+    this.#announceAgain = true
+    this.#announcement ??= this.#announceWhileAsked()
+    await this.#announcement
+  }
+
+  async #announceWhileAsked(): Promise<void> {
+    try {
+      while (this.#announceAgain) {
+        this.#announceAgain = false
+        await sql`SELECT pg_notify(${sql.lit(purgeChannel)}, '')`.execute(this.reader)
+      }
+    } finally {
+      this.#announcement = undefined
+    }
   }
 
   async listen(heard: () => void): Promise<() => Promise<void>> {

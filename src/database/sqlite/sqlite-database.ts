@@ -54,6 +54,8 @@ export class SqliteDatabase implements Database {
     return rows[0]!.now
   }
 
+  async announce(): Promise<void> {}
+
   async listen(): Promise<() => Promise<void>> {
     return async () => undefined
   }

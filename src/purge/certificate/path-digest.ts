@@ -46,7 +46,10 @@ export class PathDigest {
 
 /** The order in which manifests are read: that of their paths' UTF-8 bytes. */
 export function sortedByPath<T extends { readonly path: string }>(items: Iterable<T>): T[] {
-  // Of strings with one character for each byte, JavaScript's order is the bytes' order.
-  const keyed = Array.from(items, (item) => ({ item, key: Buffer.from(item.path).toString('latin1') }))
-  return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ item }) => item)
+  const sorted = Array.from(items)
+  // JavaScript compares UTF-16, which has the same order as UTF-8 but for surrogates.
+  if (!sorted.some(({ path }) => /[\ud800-\udfff]/.test(path))) {
+    return sorted.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+  }
+  return sorted.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)))
 }

@@ -3,7 +3,6 @@
  * writes is in `leased.ts`. Times are the database's.
  */
 import { randomUUID } from 'node:crypto'
-import { announcePurge } from '../../database/announce.ts'
 import type { Database, Transaction } from '../../database/database.ts'
 import { namespacePath } from '../../database/namespace-path.ts'
 import { lockPlaces } from '../../database/places.ts'
@@ -124,7 +123,6 @@ export class Ledger {
         .where('id', 'in', placeIds)
         .execute()
     }
-    if (retention === 0 && delay === 0) await announcePurge(tx)
     return id
   }
 

@@ -1,6 +1,5 @@
 /** What operators do to a purge. Each is one event of the table in `states.ts`, with the purge's row locked. */
 import type { Selectable, Updateable } from 'kysely'
-import { announcePurge } from '../../database/announce.ts'
 import type { Database, Transaction } from '../../database/database.ts'
 import { dialectOf } from '../../database/dialect.ts'
 import type { PurgeTable } from '../../database/schema/purges.ts'
@@ -147,6 +146,5 @@ async function apply(
     .where('id', '=', id)
     .returning('state')
     .executeTakeFirstOrThrow()
-  if (state === 'pending') await announcePurge(tx)
   return state
 }
