@@ -82,6 +82,8 @@ export interface PurgeConfig {
   readonly retention: number
   /** What is erased beyond the reach. @default "owned" */
   readonly sweep: 'owned' | 'all' | 'report'
+  /** Which versions of swept locations are erased, in stores that keep them. @default "current" */
+  readonly versions: 'current' | 'all'
   /** Files of this warehouse that a process deletes in a second. @default no limit */
   readonly filesPerSecond: number | undefined
 }

@@ -130,6 +130,11 @@ const terms = {
     description:
       "What is erased of the files that lie at a purged table's location and that it does not name: `owned`, those at locations that the catalog assigned; `all`, at those that a user chose, too; `report`, none. What is left is in the certificate.",
   },
+  versions: {
+    enum: ['current', 'all'],
+    description:
+      'What is erased in a bucket that keeps versions. `current`: deleted files live on as non-current versions, until a lifecycle rule of the bucket removes them; the certificate says so. `all`: every version and delete marker at the locations that `sweep` erases, for good. Needs the permissions s3:ListBucketVersions and s3:DeleteObjectVersion.',
+  },
 } as const
 
 const localStorage = {
@@ -354,6 +359,7 @@ export const definition = {
         completedRetention: { ...terms.completedRetention, default: '7d' },
         retention: { ...terms.retention, default: '0s' },
         sweep: { ...terms.sweep, default: 'owned' },
+        versions: { ...terms.versions, default: 'current' },
         filesPerSecond: {
           type: 'integer',
           minimum: 1,

@@ -56,6 +56,7 @@ describe('without a file', () => {
             completedRetention: 604_800_000,
             retention: 0,
             sweep: 'owned',
+            versions: 'current',
           },
         },
       },

@@ -26,6 +26,7 @@ const defaultWarehouse: CheckedWarehouse = {
     completedRetention: undefined,
     retention: undefined,
     sweep: undefined,
+    versions: undefined,
     filesPerSecond: undefined,
   },
 }
@@ -115,6 +116,7 @@ function inheritPurge(
     completedRetention: own.completedRetention ?? common.completedRetention,
     retention: own.retention ?? common.retention,
     sweep: own.sweep ?? common.sweep,
+    versions: own.versions ?? common.versions,
     // The common limit is one over all warehouses: it is not each one's.
     filesPerSecond: own.filesPerSecond,
   }

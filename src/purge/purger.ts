@@ -127,6 +127,7 @@ export const stages = [
   'metadata',
   'root',
   'sweep',
+  'versions',
 ] as const
 export type Stage = (typeof stages)[number]
 

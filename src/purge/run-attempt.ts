@@ -18,7 +18,7 @@ import {
   ThrottledPurgeError,
 } from './purger.ts'
 import type { PurgeState } from './states.ts'
-import { type SweepPolicy, storeLimits, sweep, sweepWhole } from './sweep.ts'
+import { type SweepPolicy, storeLimits, sweep, sweepWhole, type VersionPolicy } from './sweep.ts'
 
 /** Milliseconds. */
 export const defaultLeaseTime = 300_000
@@ -40,6 +40,8 @@ export interface PurgeWarehouse {
   readonly backoff?: Backoff
   /** @default "owned" */
   readonly sweep?: SweepPolicy
+  /** @default "current" */
+  readonly versions?: VersionPolicy
   /** @default 8 */
   readonly deleteConcurrency?: number
 }
@@ -122,17 +124,17 @@ export async function runAttempt(lease: Lease, runner: PurgeRunner): Promise<Pur
 
 async function work(attempt: Attempt, lease: Lease, runner: PurgeRunner): Promise<AttemptEnd> {
   const { run } = attempt
-  const { database } = runner
+  const { database, versions = 'current' } = runner
   const { purge } = lease
   if (lease.byLocation) {
-    const verification = await sweepWhole(database, purge, run)
+    const verification = await sweepWhole(database, purge, run, versions)
     const store = await storeLimits(run.io, purge)
     return { state: 'succeeded', evidence: { paths: null, verification, store } }
   }
   const result = await purgeOrInspect(attempt, lease, runner)
   if (result.kind !== 'done') return result.end
   const policy = result.mayBeSwept ? (runner.sweep ?? 'owned') : 'report'
-  const verification = await sweep(database, purge, run, policy)
+  const verification = await sweep(database, purge, run, policy, versions)
   const store = await storeLimits(run.io, purge)
   const paths = checkpointOf(run.checkpoint).paths ?? null
   return { state: 'succeeded', evidence: { paths, verification, store } }

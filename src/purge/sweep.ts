@@ -7,6 +7,7 @@ import type { Database } from '../database/database.ts'
 import { findOverlaps } from '../database/places.ts'
 import { FileAccessError, type FileInfo, type FileIO, InvalidLocationError } from '../storage/file-io.ts'
 import type { StoreLimits, VerifiedLocation } from './certificate/certificate.ts'
+import type { DoomedFile } from './deletion/batch.ts'
 import { eraseFiles, type Portion } from './deletion/erase-files.ts'
 import {
   PermanentPurgeError,
@@ -14,6 +15,7 @@ import {
   type PurgeLocation,
   type PurgeRun,
   RetryablePurgeError,
+  type Stage,
 } from './purger.ts'
 import { readRoot } from './root.ts'
 
@@ -22,6 +24,9 @@ import { readRoot } from './root.ts'
  * too. `report`: nothing.
  */
 export type SweepPolicy = 'owned' | 'all' | 'report'
+
+/** In stores that keep versions. `current`: old ones stay. `all`: at what is swept, every version is erased for good. */
+export type VersionPolicy = 'current' | 'all'
 
 /** Files that a report looks at: a location that a user chose may hold anything. */
 const maxReported = 10_000
@@ -39,13 +44,16 @@ export async function sweep(
   purge: Purge,
   run: PurgeRun,
   policy: SweepPolicy,
+  versions: VersionPolicy,
 ): Promise<VerifiedLocation[]> {
   const verified: VerifiedLocation[] = []
   for (const place of purge.locations) {
     const overlapped = await isOverlapped(database, purge, place)
     const erases = !overlapped && (policy === 'all' || (policy === 'owned' && place.owned))
     verified.push(
-      erases ? await eraseAll(run, place) : await report(run, place, overlapped ? 'overlapped' : 'reported'),
+      erases
+        ? await eraseAll(run, place, versions)
+        : await report(run, place, overlapped ? 'overlapped' : 'reported'),
     )
     if (place.owned) await run.io.removeEmptyDirectories(place.location)
   }
@@ -61,6 +69,7 @@ export async function sweepWhole(
   database: Database,
   purge: Purge,
   run: PurgeRun,
+  versions: VersionPolicy,
 ): Promise<VerifiedLocation[]> {
   const owned = purge.locations.filter((place) => place.owned)
   if (owned.length === 0) {
@@ -78,7 +87,7 @@ export async function sweepWhole(
   if (!(await mayOwnData(run, purge))) {
     throw new PermanentPurgeError('The table says gc.enabled=false: its data is kept.')
   }
-  const verified = await sweep(database, purge, run, 'owned')
+  const verified = await sweep(database, purge, run, 'owned', versions)
   const root: Portion = {
     files: [{ path: purge.metadataLocation, size: undefined }],
     checkpoint: () => run.checkpoint,
@@ -121,32 +130,62 @@ async function isOverlapped(database: Database, purge: Purge, { location }: Purg
   return overlaps.some(({ holder }) => !(holder.kind === 'purge' && holder.purgeId === purge.id))
 }
 
+async function eraseAll(
+  run: PurgeRun,
+  { location, owned }: PurgeLocation,
+  versions: VersionPolicy,
+): Promise<VerifiedLocation> {
+  const { io, signal } = run
+  const found = await eraseListed(run, 'sweep', location, async function* () {
+    for await (const file of io.list(location, { signal })) yield { path: file.location, size: file.size }
+  })
+  const result = {
+    location,
+    owned,
+    policy: 'erased',
+    found,
+    complete: true,
+    erased: found,
+    left: 0,
+    examples: [],
+  } as const
+  if (versions === 'current' || !io.listVersions) return result
+  const erasedVersions = await eraseListed(run, 'versions', location, async function* () {
+    for await (const file of io.listVersions!(location, { signal })) {
+      yield { path: file.location, size: file.size, version: file.version }
+    }
+  })
+  return { ...result, versions: erasedVersions }
+}
+
 /**
- * Lists and erases until a listing finds nothing: one that goes on while files are deleted may pass over some.
+ * Lists and erases until a listing finds nothing: one that goes on while files are deleted may pass over some. Gives how
+ * many it has found.
  */
-async function eraseAll(run: PurgeRun, { location, owned }: PurgeLocation): Promise<VerifiedLocation> {
+async function eraseListed(
+  run: PurgeRun,
+  stage: Stage,
+  location: string,
+  list: () => AsyncIterable<DoomedFile>,
+): Promise<number> {
   let found = 0
   for (let listing = 1; ; listing++) {
     let residue: string | undefined
     const portions = async function* (): AsyncGenerator<Portion> {
-      for await (const files of inBatches(run.io, location, run.signal)) {
-        residue ??= files[0]?.location
+      for await (const files of inBatches(list(), run.io.capabilities.deleteBatchSize)) {
+        residue ??= files[0]?.path
         found += files.length
-        yield {
-          files: files.map((file) => ({ path: file.location, size: file.size })),
-          checkpoint: () => run.checkpoint,
-        }
+        yield { files, checkpoint: () => run.checkpoint }
       }
     }
-    await eraseFiles(run, 'sweep', portions())
-    if (residue === undefined) break
+    await eraseFiles(run, stage, portions())
+    if (residue === undefined) return found
     if (listing === maxListings) {
       throw new RetryablePurgeError(
         `Files are still listed at ${location} although they were erased ${listing} times, among them ${residue}`,
       )
     }
   }
-  return { location, owned, policy: 'erased', found, complete: true, erased: found, left: 0, examples: [] }
 }
 
 async function report(
@@ -177,11 +216,11 @@ async function first(files: AsyncIterable<FileInfo>, count: number): Promise<Fil
   return taken
 }
 
-async function* inBatches(io: FileIO, location: string, signal: AbortSignal): AsyncGenerator<FileInfo[]> {
-  let batch: FileInfo[] = []
-  for await (const file of io.list(location, { signal })) {
-    batch.push(file)
-    if (batch.length < io.capabilities.deleteBatchSize) continue
+async function* inBatches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let batch: T[] = []
+  for await (const item of items) {
+    batch.push(item)
+    if (batch.length < size) continue
     yield batch
     batch = []
   }

@@ -35,6 +35,11 @@ export interface FileIO {
    * before they are reported. Throws only when nothing can be said of any file (signal aborted, bucket missing).
    */
   deleteFiles(locations: readonly string[], options?: DeleteOptions): Promise<DeleteOutcome[]>
+  /**
+   * Every version and delete marker below a directory-like location, also of files that are deleted; as {@link list}
+   * does it. Missing where a store keeps none.
+   */
+  listVersions?(location: string, options?: ReadOptions): AsyncIterable<FileVersion>
   /** Local stores: removes directories that are empty below and at `location`. Elsewhere a no-op. */
   removeEmptyDirectories(location: string): Promise<void>
   /** Settings of the store that limit what a deletion means. Missing where there are none, as on local disks. */
@@ -75,6 +80,8 @@ export interface DeleteOptions {
    * again. `retryAfter` in milliseconds, where the store says so.
    */
   onThrottle?: (retryAfter: number | undefined) => void
+  /** For each location the version that is deleted, for good, of those that `listVersions` gives. */
+  versions?: readonly string[]
 }
 
 export interface FileInfo {
@@ -83,6 +90,15 @@ export interface FileInfo {
   readonly size: number
   /** Milliseconds since the epoch. */
   readonly modifiedAt: number
+}
+
+/** A version of a file in a store that keeps them, or the marker that hides them. */
+export interface FileVersion {
+  readonly location: string
+  /** The store's name of the version. */
+  readonly version: string
+  /** Bytes; 0 for a delete marker. */
+  readonly size: number
 }
 
 /**

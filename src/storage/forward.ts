@@ -1,4 +1,4 @@
-import type { FileIO } from './file-io.ts'
+import type { FileIO, ReadOptions } from './file-io.ts'
 
 /** The same files, with some of the methods replaced. */
 export function forwardFileIO(io: FileIO, replaced: Partial<FileIO>): FileIO {
@@ -12,6 +12,9 @@ export function forwardFileIO(io: FileIO, replaced: Partial<FileIO>): FileIO {
     deleteFiles: (locations, options) => io.deleteFiles(locations, options),
     removeEmptyDirectories: (location) => io.removeEmptyDirectories(location),
     ...(io.storeSettings && { storeSettings: (location: string) => io.storeSettings!(location) }),
+    ...(io.listVersions && {
+      listVersions: (location: string, options?: ReadOptions) => io.listVersions!(location, options),
+    }),
     close: () => io.close(),
     ...replaced,
   }

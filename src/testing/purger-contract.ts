@@ -15,8 +15,8 @@ import type { TestRunner } from './runner.ts'
 import { type TableOptions, type WrittenTable, writeTable } from './table-writer/table.ts'
 import { watchDeletes } from './watched-file-io.ts'
 
-/** The sweep is the server's. */
-const reachStages = stages.filter((stage) => stage !== 'sweep')
+/** The sweep, of files and of versions, is the server's. */
+const reachStages = stages.slice(0, stages.indexOf('sweep'))
 
 export interface PurgerSubject {
   readonly purger: IcebergPurger

@@ -14,6 +14,8 @@ export interface FaultyServerOptions {
   readonly io: FileIO
   /** So that there is time for a fault. */
   readonly filesPerSecond?: number
+  /** `all` also sweeps the locations, which are chosen by a user here. @default "current" */
+  readonly versions?: 'current' | 'all'
 }
 
 /** A server of which a part is going to fail: the database, the store, or what lies between. */
@@ -32,6 +34,7 @@ export class FaultyServer {
         backoffBase: '100ms',
         backoffMax: '500ms',
         maxAttempts: 100,
+        ...(options.versions === 'all' && { sweep: 'all', versions: 'all' }),
         ...(options.filesPerSecond !== undefined && { filesPerSecond: options.filesPerSecond }),
       },
       logging: { level: 'silent' },

@@ -37,6 +37,7 @@ const synchronousPurge: PurgeConfig = {
   completedRetention: 604_800_000,
   retention: 0,
   sweep: 'owned',
+  versions: 'current',
   filesPerSecond: undefined,
 }
 

@@ -43,7 +43,8 @@ export function accountTable(
     (outcome) => outcome === 'deleted' || outcome === 'kept' || count(record.counts, outcome) > 0,
   )
   // The sweep finds nothing where nobody but this demo writes.
-  const hasRow = (stage: Stage) => stage !== 'sweep' || record.counts.sweep !== undefined
+  const beyond: readonly Stage[] = ['sweep', 'versions']
+  const hasRow = (stage: Stage) => !beyond.includes(stage) || record.counts[stage] !== undefined
   const rowOf = (title: string, files: readonly (readonly [string, FileOnDisk])[], stage?: Stage) => [
     title,
     ...shown.map((outcome) => formatCount(count(record.counts, outcome, stage)).replace(/^0$/, '')),

@@ -63,4 +63,5 @@ export const stageNames: Readonly<Record<Stage, string>> = {
   metadata: 'older metadata files',
   root: 'the root metadata file',
   sweep: 'whatever else lies at its location',
+  versions: 'old versions',
 }

@@ -72,6 +72,8 @@ export interface VerifiedLocation {
   readonly found: number
   readonly complete: boolean
   readonly erased: number
+  /** Versions and delete markers that were erased; only where the warehouse has all versions erased. */
+  readonly versions?: number
   /** Left, by a rule or by the policy. */
   readonly left: number
   /** The first of those that were left. */

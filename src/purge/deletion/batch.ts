@@ -6,6 +6,8 @@ export interface DoomedFile {
   readonly path: string
   /** Bytes; undefined where the table's metadata does not say. */
   readonly size: number | undefined
+  /** Of a store that keeps versions: the one that is to go for good. */
+  readonly version?: string
 }
 
 /** Files that are deleted in one call, and what became of them. */
@@ -13,6 +15,7 @@ export class Batch {
   readonly #stage: Stage
   #paths: string[] = []
   #sizes: (number | undefined)[] = []
+  #versions: string[] = []
   readonly #counts: { [O in Outcome]?: number } = {}
   readonly #bytes: { [O in Outcome]?: number } = {}
   readonly #rules: Record<string, number> = {}
@@ -29,21 +32,29 @@ export class Batch {
     return this.#paths
   }
 
-  add({ path, size }: DoomedFile): void {
+  /** For each path its version, if they have any: all files of a stage do, or none. */
+  get versions(): readonly string[] | undefined {
+    return this.#versions.length > 0 ? this.#versions : undefined
+  }
+
+  add({ path, size, version }: DoomedFile): void {
     this.#paths.push(path)
     this.#sizes.push(size)
+    if (version !== undefined) this.#versions.push(version)
   }
 
   /** Counts those that a rule keeps, and is left with the others. */
   keep(rules: readonly (string | undefined)[]): void {
     if (rules.every((rule) => rule === undefined)) return
-    const [paths, sizes] = [this.#paths, this.#sizes]
+    const [paths, sizes, versions] = [this.#paths, this.#sizes, this.#versions]
     this.#paths = []
     this.#sizes = []
+    this.#versions = []
     for (const [index, path] of paths.entries()) {
       const rule = rules[index]
       if (rule === undefined) {
-        this.add({ path, size: sizes[index] })
+        const version = versions[index]
+        this.add({ path, size: sizes[index], ...(version !== undefined && { version }) })
       } else {
         this.#count('kept', sizes[index])
         this.#rules[rule] = (this.#rules[rule] ?? 0) + 1

@@ -147,7 +147,9 @@ class StageEraser {
     )
     let failures: PathFailure[] = []
     if (batch.size > 0) {
-      failures = batch.account(await run.io.deleteFiles(batch.paths, { signal: run.signal }))
+      const { paths, versions } = batch
+      const options = { signal: run.signal, ...(versions && { versions }) }
+      failures = batch.account(await run.io.deleteFiles(paths, options))
     }
     run.progress(batch.counts())
     this.#note(failures)

@@ -122,6 +122,7 @@ async function purged(call: Call, id: string): Promise<Answer> {
     leaseTime: warehouse.config.purge.leaseTimeout,
     deleteConcurrency: warehouse.config.purge.deleteConcurrency,
     sweep: warehouse.config.purge.sweep,
+    versions: warehouse.config.purge.versions,
     logger: call.request.log as never,
     owner: deps.identity,
     signal: deps.stopping,

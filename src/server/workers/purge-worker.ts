@@ -63,6 +63,7 @@ export async function startPurgeWorker(
         leaseTime: purge.leaseTimeout,
         backoff: { base: purge.backoffBase, max: purge.backoffMax },
         sweep: purge.sweep,
+        versions: purge.versions,
         deleteConcurrency: purge.deleteConcurrency,
         completedRetention: purge.completedRetention,
       })

@@ -21,14 +21,20 @@ export async function wholeAnswer(answer: Answer, root: string): Promise<Buffer>
   return body
 }
 
-/** Reads answers to ListObjectsV2 by {@link wholeAnswer}. */
+const roots: Readonly<Record<string, string>> = {
+  ListObjectsV2Command: '<ListBucketResult',
+  ListObjectVersionsCommand: '<ListVersionsResult',
+}
+
+/** Reads listings by {@link wholeAnswer}. */
 export function requireAnswers(client: S3Client): void {
   client.middlewareStack.add(
     (next, context) => async (args) => {
       const result = await next(args)
       const answer = result.response as Answer
-      if (context.commandName !== 'ListObjectsV2Command' || answer.statusCode !== 200) return result
-      answer.body = Readable.from([await wholeAnswer(answer, '<ListBucketResult')])
+      const root = roots[context.commandName ?? '']
+      if (root === undefined || answer.statusCode !== 200) return result
+      answer.body = Readable.from([await wholeAnswer(answer, root)])
       return result
     },
     { step: 'deserialize', priority: 'low', name: 'requireAnswers' },

@@ -11,6 +11,8 @@ export interface Target {
   readonly location: string
   readonly bucket: string
   readonly key: string
+  /** The version that is to go; undefined for the current one. */
+  readonly version: string | undefined
 }
 
 export interface Plan {
@@ -21,12 +23,16 @@ export interface Plan {
 }
 
 /** Sorts files into requests, and writes the outcome of those that no request can be made for. */
-export function planRequests(locations: readonly string[], outcomes: DeleteOutcome[]): Plan {
+export function planRequests(
+  locations: readonly string[],
+  versions: readonly string[] | undefined,
+  outcomes: DeleteOutcome[],
+): Plan {
   const open = new Map<string, Target[]>()
   const batches: Target[][] = []
   const single: Target[] = []
   for (let index = 0; index < locations.length; index++) {
-    const target = targetOf(index, locations[index]!)
+    const target = targetOf(index, locations[index]!, versions?.[index])
     if ('outcome' in target) {
       outcomes[index] = target
     } else if (!fitsXml(target.key)) {
@@ -44,10 +50,10 @@ export function planRequests(locations: readonly string[], outcomes: DeleteOutco
   return { batches, single }
 }
 
-function targetOf(index: number, location: string): Target | DeleteOutcome {
+function targetOf(index: number, location: string, version: string | undefined): Target | DeleteOutcome {
   try {
     const { bucket, key } = objectOf(location)
-    return { index, location, bucket, key }
+    return { index, location, bucket, key, version }
   } catch (error) {
     if (!(error instanceof InvalidLocationError)) throw error
     return { outcome: 'blocked', code: 'InvalidLocation', message: error.message }

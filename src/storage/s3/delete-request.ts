@@ -8,6 +8,12 @@ import type { DeleteObjectsCommandOutput } from '@aws-sdk/client-s3'
 import { type Answer, wholeAnswer } from './answers.ts'
 import type { Connection } from './client.ts'
 
+export interface DoomedObject {
+  readonly key: string
+  /** The version that is to go for good; undefined for the current one. */
+  readonly version: string | undefined
+}
+
 export interface DeleteRequestOptions {
   readonly signal?: AbortSignal | undefined
   /** The store asks for fewer requests, by 503 or 429; milliseconds that it asks to wait, where it does. */
@@ -15,16 +21,16 @@ export interface DeleteRequestOptions {
 }
 
 /**
- * Asks for the deletion of keys of one bucket, at most 1,000, each of which XML can carry. Gives what the store says
+ * Asks for the deletion of objects of one bucket, at most 1,000, whose keys XML can carry. Gives what the store says
  * did not succeed. Throws the SDK's errors, when its own retries are used up.
  */
 export async function sendDeleteObjects(
   { sdk, client }: Connection,
   bucket: string,
-  keys: Iterable<string>,
+  objects: readonly DoomedObject[],
   options: DeleteRequestOptions,
 ): Promise<NonNullable<DeleteObjectsCommandOutput['Errors']>> {
-  const body = deletionOf(keys)
+  const body = deletionOf(objects)
   const command = new sdk.DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: [] } })
   command.middlewareStack.add(
     (next) => async (args) => {
@@ -55,9 +61,12 @@ export async function sendDeleteObjects(
 }
 
 /** The body of the request, as the reference of the S3 API has it. */
-export function deletionOf(keys: Iterable<string>): string {
+function deletionOf(objects: readonly DoomedObject[]): string {
   let xml = '<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Quiet>true</Quiet>'
-  for (const key of keys) xml += `<Object><Key>${escaped(key)}</Key></Object>`
+  for (const { key, version } of objects) {
+    const versionId = version === undefined ? '' : `<VersionId>${escaped(version)}</VersionId>`
+    xml += `<Object><Key>${escaped(key)}</Key>${versionId}</Object>`
+  }
   return `${xml}</Delete>`
 }
 

@@ -33,10 +33,13 @@ const singlesInFlight = 16
 export async function deleteObjects(
   connection: Connection,
   locations: readonly string[],
-  options: DeleteRequestOptions & { readonly inFlight: number },
+  options: DeleteRequestOptions & {
+    readonly inFlight: number
+    readonly versions?: readonly string[] | undefined
+  },
 ): Promise<DeleteOutcome[]> {
   const outcomes = new Array<DeleteOutcome>(locations.length)
-  const { batches, single } = planRequests(locations, outcomes)
+  const { batches, single } = planRequests(locations, options.versions, outcomes)
   await mapBounded(batches, options.inFlight, async (targets) => {
     await deleteBatch(connection, targets, outcomes, options)
   })
@@ -67,7 +70,7 @@ async function deleteBatch(
     if ([...failed.values()].some(isThrottled)) onThrottle?.(undefined)
     const again: Target[] = []
     for (const target of waiting) {
-      const outcome = failed.get(target.key) ?? deleted
+      const outcome = failed.get(nameOf(target)) ?? deleted
       outcomes[target.index] = outcome
       if (attempt < keyAttempts && isRetryable(outcome)) again.push(target)
     }
@@ -76,14 +79,18 @@ async function deleteBatch(
   }
 }
 
-/** What did not succeed, by key; what the answer does not name is deleted: stores differ in how they read `Quiet`. */
+/** Of a target or of an error: the zero character is in no key that a batch holds. */
+function nameOf({ key, version }: { readonly key: string; readonly version: string | undefined }): string {
+  return version === undefined ? key : `${key}\0${version}`
+}
+
+/** What did not succeed, by name; what the answer does not name is deleted: stores differ in how they read `Quiet`. */
 async function requestBatch(
   connection: Connection,
   targets: readonly Target[],
   options: DeleteRequestOptions,
 ): Promise<Map<string, DeleteOutcome> | 'refused'> {
   const { bucket } = targets[0]!
-  const keys = targets.map(({ key }) => key)
   const failed = new Map<string, DeleteOutcome>()
   let throttled = false
   const onThrottle = (retryAfter: number | undefined) => {
@@ -91,11 +98,17 @@ async function requestBatch(
     options.onThrottle?.(retryAfter)
   }
   try {
-    const errors = await sendDeleteObjects(connection, bucket, keys, { signal: options.signal, onThrottle })
-    for (const { Key = '', Code = 'Unknown', Message = '' } of errors) {
+    const errors = await sendDeleteObjects(connection, bucket, targets, {
+      signal: options.signal,
+      onThrottle,
+    })
+    const names = new Set(errors.length > 0 ? targets.map(nameOf) : [])
+    const versioned = targets[0]!.version !== undefined
+    for (const { Key = '', VersionId, Code = 'Unknown', Message = '' } of errors) {
       if (Code === 'NoSuchBucket') throw Object.assign(new Error(Message), { name: Code })
-      if (!keys.includes(Key)) throw misunderstood(bucket, Code)
-      failed.set(Key, keyOutcome(Code, Message || Code))
+      const name = nameOf({ key: Key, version: versioned ? VersionId : undefined })
+      if (!names.has(name)) throw misunderstood(bucket, Code)
+      failed.set(name, keyOutcome(Code, Message || Code))
     }
   } catch (error) {
     options.signal?.throwIfAborted()
@@ -121,9 +134,14 @@ async function deleteSingly(
   outcomes: DeleteOutcome[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await mapBounded(targets, singlesInFlight, async ({ index, location, bucket, key }) => {
+  await mapBounded(targets, singlesInFlight, async ({ index, location, bucket, key, version }) => {
     try {
-      await client.send(new sdk.DeleteObjectCommand({ Bucket: bucket, Key: key }), { abortSignal: signal })
+      const command = new sdk.DeleteObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        ...(version !== undefined && { VersionId: version }),
+      })
+      await client.send(command, { abortSignal: signal })
       outcomes[index] = { outcome: 'deleted' }
     } catch (error) {
       signal?.throwIfAborted()

@@ -1,4 +1,4 @@
-import type { FileInfo } from '../file-io.ts'
+import type { FileInfo, FileVersion } from '../file-io.ts'
 import { s3Parts } from '../location.ts'
 import type { Connection } from './client.ts'
 import { fileError } from './errors.ts'
@@ -39,6 +39,46 @@ export async function* listObjects(
       throw fileError(location, error)
     }
   } while (token !== undefined)
+}
+
+/** Every version and delete marker below a directory-like location, by pages of 1,000. */
+export async function* listObjectVersions(
+  { sdk, client }: Connection,
+  location: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<FileVersion> {
+  const { bucket, key } = s3Parts(location)
+  const folder = key.replace(/\/+$/, '')
+  let next:
+    | { readonly KeyMarker: string | undefined; readonly VersionIdMarker: string | undefined }
+    | undefined
+  do {
+    const command = new sdk.ListObjectVersionsCommand({
+      Bucket: bucket,
+      Prefix: folder === '' ? '' : `${folder}/`,
+      EncodingType: 'url',
+      ...next,
+    })
+    try {
+      const answer = await client.send(command, { abortSignal: signal })
+      const decode = answer.EncodingType === 'url' ? decodeKey : (text: string) => text
+      for (const { Key, VersionId = 'null', Size = 0 } of [
+        ...(answer.Versions ?? []),
+        ...(answer.DeleteMarkers ?? []).map((marker) => ({ ...marker, Size: 0 })),
+      ]) {
+        yield { location: `s3://${bucket}/${decode(Key!)}`, version: VersionId, size: Size }
+      }
+      if (answer.IsTruncated && answer.NextKeyMarker === undefined) {
+        throw Object.assign(new Error('A page is not the last and names no next one.'), { name: 'LostPage' })
+      }
+      next = answer.IsTruncated
+        ? { KeyMarker: decode(answer.NextKeyMarker!), VersionIdMarker: answer.NextVersionIdMarker }
+        : undefined
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw fileError(location, error)
+    }
+  } while (next !== undefined)
 }
 
 function decodeKey(text: string): string {

@@ -4,6 +4,7 @@ import {
   FileAccessError,
   type FileInfo,
   type FileIO,
+  type FileVersion,
   type ReadOptions,
   type StoreSettings,
 } from '../file-io.ts'
@@ -11,7 +12,7 @@ import type { S3StorageOptions } from '../options.ts'
 import { type Connection, connect } from './client.ts'
 import { deleteObjects } from './delete.ts'
 import { errorCode, fileError } from './errors.ts'
-import { listObjects } from './list.ts'
+import { listObjects, listObjectVersions } from './list.ts'
 import { objectOf } from './object.ts'
 import { readObject } from './read.ts'
 import { bucketSettings } from './settings.ts'
@@ -77,12 +78,17 @@ export class S3FileIO implements FileIO {
     yield* listObjects(await this.#connect(), location, options.signal)
   }
 
+  async *listVersions(location: string, options: ReadOptions = {}): AsyncGenerator<FileVersion> {
+    yield* listObjectVersions(await this.#connect(), location, options.signal)
+  }
+
   async deleteFiles(locations: readonly string[], options: DeleteOptions = {}): Promise<DeleteOutcome[]> {
     options.signal?.throwIfAborted()
     return await deleteObjects(await this.#connect(), locations, {
       inFlight: this.#options.deletesInFlight ?? 4,
       signal: options.signal,
       onThrottle: options.onThrottle,
+      versions: options.versions,
     })
   }
 

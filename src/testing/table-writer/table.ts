@@ -66,6 +66,7 @@ class TableWriter {
     metadata: [],
     root: [],
     sweep: [],
+    versions: [],
   }
   readonly #manifests: ListedManifest[] = []
   readonly #entries: { path: string; entries: string[] }[] = []

@@ -1,4 +1,11 @@
-import { CreateBucketCommand, DeleteBucketPolicyCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3'
+import {
+  CreateBucketCommand,
+  DeleteBucketPolicyCommand,
+  ListObjectVersionsCommand,
+  PutBucketPolicyCommand,
+  PutBucketVersioningCommand,
+  PutObjectLegalHoldCommand,
+} from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Ledger } from '../../../src/purge/ledger/ledger.ts'
 import { S3FileIO } from '../../../src/storage/s3/s3-file-io.ts'
@@ -21,13 +28,19 @@ describe.skipIf(python === undefined)('faults of a real S3 server (SeaweedFS)', 
     await store?.close()
   })
 
-  const serve = async (bucket: string, databaseUrl: string, storage = store.storage) =>
+  const serve = async (
+    bucket: string,
+    databaseUrl: string,
+    storage = store.storage,
+    versions: 'current' | 'all' = 'current',
+  ) =>
     await FaultyServer.start({
       databaseUrl,
       location: `s3://${bucket}/main`,
       storage: s3Configuration(storage),
       io,
       filesPerSecond: 1_000,
+      versions,
     })
 
   it('is killed and started again in the middle of a purge', async () => {
@@ -106,5 +119,72 @@ describe.skipIf(python === undefined)('faults of a real S3 server (SeaweedFS)', 
     } finally {
       await server.close()
     }
+  })
+
+  describe('a bucket that keeps versions', () => {
+    const versionsOf = async (bucket: string) => {
+      const { Versions = [], DeleteMarkers = [] } = await store.client.send(
+        new ListObjectVersionsCommand({ Bucket: bucket, Prefix: 'main/t/' }),
+      )
+      return [...Versions, ...DeleteMarkers].map(({ Key }) => `s3://${bucket}/${Key}`).toSorted()
+    }
+
+    it('25. nothing is erased: with `versions: all` every version and marker is', async () => {
+      await store.createBucket('versioned')
+      const versioning = { Bucket: 'versioned', VersioningConfiguration: { Status: 'Enabled' as const } }
+      await store.client.send(new PutBucketVersioningCommand(versioning))
+      await using database = await createDatabase('sqlite')
+      const server = await serve('versioned', database.url, store.storage, 'all')
+      try {
+        const neighbour = await server.table('t2', { snapshots: 1 })
+        const table = await server.table('t', { snapshots: 2, filesPerSnapshot: 600 })
+        const [overwritten, removed] = table.files.data as [string, string]
+        await io.write(overwritten, Buffer.from('again'))
+        await io.deleteFiles([removed])
+        const files = Object.values(table.files).flat().length
+        const id = (await server.drop('t')) as string
+        const purge = await server.until(id, succeeded)
+        expect(await versionsOf('versioned')).toEqual([])
+        expect(await server.files()).toEqual(Object.values(neighbour.files).flat().toSorted())
+        // One version and one marker of each; one was overwritten, and one had its marker before.
+        expect(purge.counts.versions?.deleted).toBeGreaterThanOrEqual(2 * files)
+        const sealed = await new Ledger(database.database).certificate(id)
+        expect(sealed?.certificate.verification[0]?.versions).toBe(purge.counts.versions?.deleted)
+      } finally {
+        await server.close()
+      }
+    })
+
+    it('and locks objects: those are blocked and named, and erased when the lock is gone', async () => {
+      await store.client.send(new CreateBucketCommand({ Bucket: 'kept', ObjectLockEnabledForBucket: true }))
+      await using database = await createDatabase('sqlite')
+      const server = await serve('kept', database.url, store.storage, 'all')
+      try {
+        const table = await server.table('t', { snapshots: 1, filesPerSnapshot: 20 })
+        const locked = table.files.data[7]!
+        const hold = async (Status: 'ON' | 'OFF') => {
+          const versions = await store.client.send(
+            new ListObjectVersionsCommand({ Bucket: 'kept', Prefix: locked.replace('s3://kept/', '') }),
+          )
+          const [{ Key, VersionId } = {}] = versions.Versions ?? []
+          const command = { Bucket: 'kept', Key, VersionId, LegalHold: { Status } }
+          await store.client.send(new PutObjectLegalHoldCommand(command))
+        }
+        await hold('ON')
+        const id = (await server.drop('t')) as string
+        const failed = await server.until(id, ({ state }) => state === 'failed')
+        expect(failed.failures.map(({ path, stage, outcome }) => [path, stage, outcome])).toEqual([
+          [locked, 'versions', 'blocked'],
+        ])
+        expect(await versionsOf('kept')).toContain(locked)
+        await hold('OFF')
+        await server.replica.retry(id)
+        const purge = await server.until(id, succeeded)
+        expect(purge.failures).toEqual([])
+        expect(await versionsOf('kept')).toEqual([])
+      } finally {
+        await server.close()
+      }
+    })
   })
 })
