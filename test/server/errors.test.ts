@@ -105,6 +105,17 @@ describe('configuration of clients', () => {
     }
     expect(json.endpoints).toHaveLength(icebergRoutes.length)
   })
+
+  it('22. credentials and remote signing end with the drop: none are lent, so no engine deletes by them', async () => {
+    const { json } = await served.call('GET', '/v1/config?warehouse=main')
+    expect(json.endpoints.filter((each: string) => /credentials|sign/.test(each))).toEqual([])
+    expect(JSON.stringify([json.defaults, json.overrides])).not.toMatch(/sign|credential/)
+    const schema = { type: 'struct', 'schema-id': 0, fields: [] }
+    const table = await served.call('POST', '/namespaces/ns/tables', { name: 'lent', schema })
+    expect(table.status).toBe(200)
+    expect(table.json['storage-credentials'] ?? []).toEqual([])
+    expect(JSON.stringify(table.json.config ?? {})).not.toMatch(/sign|credential|key/)
+  })
 })
 
 describe('operations', () => {

@@ -33,7 +33,7 @@ async function checkVersioning({ sdk, client }: Connection, bucket: string): Pro
       Status === 'Enabled'
         ? 'keeps versions: erased files live on as noncurrent versions, and cost as before'
         : 'kept versions once (suspended): files from that time live on as noncurrent versions when they are erased',
-      'Add a lifecycle rule with NoncurrentVersionExpiration and ExpiredObjectDeleteMarker to the bucket.',
+      'Set purge.versions: all, or add a lifecycle rule with NoncurrentVersionExpiration and ExpiredObjectDeleteMarker to the bucket.',
     )
   } catch (thrown) {
     return unknown(
