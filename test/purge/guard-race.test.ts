@@ -8,6 +8,7 @@ import { runAttempt } from '../../src/purge/run-attempt.ts'
 import { createDatabase, dialects } from '../../src/testing/databases.ts'
 import { writeTable } from '../../src/testing/table-writer/table.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import { setLocation } from '../catalog/fixture.ts'
 import { FaultyStore } from '../simulation/faulty-store.ts'
 import { Random } from '../simulation/random.ts'
 
@@ -37,7 +38,7 @@ async function outcome(work: Promise<unknown>): Promise<Outcome> {
 
 describe.each(dialects)('the guard on %s', (dialect) => {
   it(
-    `loses no race against registering, creating and renaming, in ${races} rounds`,
+    `loses no race against registering, creating, moving and renaming, in ${races} rounds`,
     async () => {
       await using test = await createDatabase(dialect)
       // Another replica, with connections of its own.
@@ -56,7 +57,7 @@ describe.each(dialects)('the guard on %s', (dialect) => {
       const ledger = new Ledger(test.database)
       await catalogs[0]!.createNamespace(['ns'], {})
       const random = new Random(7)
-      const seen = { renamed: 0, created: 0, held: 0, erased: 0 }
+      const seen = { renamed: 0, created: 0, moved: 0, held: 0, erased: 0 }
 
       for (let race = 0; race < races; race++) {
         const name = `t${race}`
@@ -64,6 +65,8 @@ describe.each(dialects)('the guard on %s', (dialect) => {
         const table = await writeTable(store, location, { snapshots: 1, filesPerSnapshot: 2, codec: 'null' })
         const { metadataLocation } = table.purge
         await catalogs[0]!.registerTable(['ns'], { name, metadataLocation, overwrite: false })
+        const mover = { namespace: ['ns'], name: `mover${race}` }
+        await catalogs[0]!.createTable(['ns'], { ...request, name: mover.name, location: undefined })
         let id = ''
         const drop = async () => {
           await catalogs[race % 2]!.dropTable(
@@ -92,10 +95,10 @@ describe.each(dialects)('the guard on %s', (dialect) => {
         const results = new Map<number, Outcome>()
         const over = { ...request, name: `over${race}`, location: `${location}/data` }
         /** Asks again as long as the purge may be at work: not before its end is the place free. */
-        const create = async (): Promise<Outcome> => {
+        const takePlace = async (take: () => Promise<unknown>): Promise<Outcome> => {
           for (;;) {
             const isOver = results.has(0)
-            const result = await outcome(other.createTable(['ns'], over))
+            const result = await outcome(take())
             if (result === 'done') expect(files.filter((path) => store.files.has(path))).toEqual([])
             if (result === 'done' || isOver) return result
             await sleep(dialect === 'postgres' ? 50 : 1)
@@ -106,11 +109,12 @@ describe.each(dialects)('the guard on %s', (dialect) => {
         const works: (() => Promise<Outcome>)[] = [
           () => outcome(drop()),
           () => outcome(other.registerTable(['ns'], twin)),
-          create,
+          () => takePlace(() => other.createTable(['ns'], over)),
           () => outcome(other.renameTable({ namespace: ['ns'], name }, renamed)),
+          () => takePlace(() => other.commitTable(mover, setLocation(`${location}/metadata`))),
         ]
         // A rename that comes first ends the race: not in every round.
-        const order = (race % 3 === 0 ? [0, 1, 2, 3] : [0, 1, 2]).toSorted(() => random.next() - 0.5)
+        const order = (race % 3 === 0 ? [0, 1, 2, 3, 4] : [0, 1, 2, 4]).toSorted(() => random.next() - 0.5)
         await Promise.all(
           order.map(async (index) => {
             // Turns of the event loop tell SQLite's steps apart, milliseconds the round trips of PostgreSQL.
@@ -123,6 +127,7 @@ describe.each(dialects)('the guard on %s', (dialect) => {
         const there = files.filter((path) => store.files.has(path))
         const registered = results.get(1) === 'done'
         const created = results.get(2) === 'done'
+        const moved = results.get(4) === 'done'
         const state = id === '' ? undefined : (await ledger.get(id))?.state
         const context = `round ${race}: ${JSON.stringify([...results])}, purge ${state}`
         if (results.get(0) === 'refused') {
@@ -142,7 +147,8 @@ describe.each(dialects)('the guard on %s', (dialect) => {
           expect(state, context).toBe('succeeded')
           expect(there, context).toEqual([])
         }
-        expect(created, context).toBe(state === 'succeeded')
+        expect([created, moved], context).toEqual(Array(2).fill(state === 'succeeded'))
+        if (moved) seen.moved++
         if (created) {
           // What it wrote is its own.
           seen.created++
