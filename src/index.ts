@@ -15,6 +15,7 @@ export {
   PermanentPurgeError,
   type Purge,
   type PurgeLocation,
+  type PurgeMessage,
   type PurgeRequest,
   type PurgeResult,
   type PurgeRun,

@@ -16,6 +16,7 @@ import {
   namedFailures,
   type Progress,
 } from './ledger/leased.ts'
+import { messagesOf } from './ledger/messages.ts'
 import { isStorable } from './ledger/text.ts'
 import {
   type Done,
@@ -150,6 +151,7 @@ export class Attempt {
       },
       save: (checkpoint, done = {}) => attempt.#save(checkpoint, done),
       flush: () => attempt.#beat(),
+      messages: () => attempt.#persist(() => messagesOf(database, lease.purge.id)),
       reported: (stage) => attempt.#persist(() => namedFailures(database, lease, stage)),
     }
   }

@@ -7,23 +7,40 @@ import type { ManifestFile } from '../iceberg/manifests/manifest-list.ts'
 import { joinLocation } from '../storage/location.ts'
 import { atStage, type Checkpoint, checkpointOf, isPast } from './checkpoint.ts'
 import type { DoomedFile } from './deletion/batch.ts'
-import { eraseFiles, type Portion } from './deletion/erase-files.ts'
+import { type EraseOptions, eraseFiles, type Portion } from './deletion/erase-files.ts'
 import type { Purge, PurgeResult, PurgeRun, Stage } from './purger.ts'
 import { readManifestLists } from './reach.ts'
 import { readRoot, type TableReach } from './root.ts'
 import { scanManifests } from './scan.ts'
 
+/** Gets the files of the data stage erased, in the form of {@link eraseFiles}. */
+export type DataStage = (
+  run: PurgeRun,
+  stage: 'data',
+  portions: AsyncIterable<Portion>,
+  options: EraseOptions,
+) => Promise<void>
+
+export interface EraseReachOptions {
+  /** How the data stage is done. @default eraseFiles */
+  readonly data?: DataStage
+}
+
 /**
  * Throws PermanentPurgeError, RetryablePurgeError, the storage's errors, or the reason of `run.signal`. Nothing is
  * erased whose parents are not all there: on any error the rest can still be found.
  */
-export async function eraseReach(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
+export async function eraseReach(
+  purge: Purge,
+  run: PurgeRun,
+  options: EraseReachOptions = {},
+): Promise<PurgeResult> {
   if (purge.kind === 'view') await eraseView(purge, run)
-  else await eraseTable(purge, run)
+  else await eraseTable(purge, run, options.data ?? eraseFiles)
   return { kind: 'done', mayBeSwept: purge.kind === 'view' || checkpointOf(run.checkpoint).ownsData === true }
 }
 
-async function eraseTable(purge: Purge, run: PurgeRun): Promise<void> {
+async function eraseTable(purge: Purge, run: PurgeRun, stage: DataStage): Promise<void> {
   const root = purge.metadataLocation
   const before = checkpointOf(run.checkpoint)
   // An earlier attempt had come to the root: it may have deleted it without living to tell.
@@ -34,7 +51,7 @@ async function eraseTable(purge: Purge, run: PurgeRun): Promise<void> {
   if (!isPast(saved, 'manifests')) {
     const manifests = await readManifestLists(run.io, reach, run.signal)
     run.expect(expectedFiles(reach, manifests))
-    if (!isPast(saved, 'data')) await eraseData(run, saved, manifests, reach.ownsData)
+    if (!isPast(saved, 'data')) await eraseData(run, saved, manifests, reach.ownsData, stage)
     await eraseStage(
       run,
       'manifests',
@@ -52,9 +69,10 @@ async function eraseData(
   from: Checkpoint,
   manifests: readonly ManifestFile[],
   ownsData: boolean,
+  stage: DataStage,
 ): Promise<void> {
   const portions = scanManifests(run.io, manifests, from, run.signal)
-  await eraseFiles(run, 'data', portions, { rule: ownsData ? undefined : 'gc.enabled=false' })
+  await stage(run, 'data', portions, { rule: ownsData ? undefined : 'gc.enabled=false' })
 }
 
 /**

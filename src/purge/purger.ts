@@ -92,6 +92,16 @@ export interface PurgeRun {
   flush(): Promise<void>
   /** The paths of a stage that earlier attempts have named. */
   reported(stage: Stage): Promise<readonly string[]>
+  /** What was delivered about this purge by {@link PurgerContext.deliver}, by key; each once. */
+  messages(): Promise<readonly PurgeMessage[]>
+}
+
+/** What an external engine says of a purge that was handed off to it. */
+export interface PurgeMessage {
+  /** Names it within the purge, at most 200 characters: of two with one key the first counts. */
+  readonly key: string
+  /** Any JSON value, at most 64 KiB. */
+  readonly body: unknown
 }
 
 /** What an attempt has done with some of the paths. */
@@ -186,6 +196,17 @@ export interface PurgerContext {
   readonly logger: Logger
   /** `host:pid`, the owner name that leases carry. */
   readonly serverIdentity: string
+  /**
+   * True for an instance whose `purge` and `inspect` are called for what nobody waits for; false in the process that answers
+   * requests, unless it does the work itself. Listening to an external engine is for those that work.
+   */
+  readonly works: boolean
+  /**
+   * Keeps messages for a purge until it is over, durable when the promise resolves, and has a purge that was handed off
+   * inspected at once. To be called by whatever listens to the external engine, on any server. False, and nothing is kept,
+   * when there is no such purge or it is over.
+   */
+  deliver(purgeId: string, messages: readonly PurgeMessage[]): Promise<boolean>
 }
 
 /** Default export of a purger's module. `options` is what stands under `purge.options` in the configuration. */

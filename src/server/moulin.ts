@@ -12,6 +12,7 @@ import { Metrics } from '../observability/metrics.ts'
 import { Pacer } from '../purge/deletion/pacer.ts'
 import { createPurger } from '../purge/factory.ts'
 import { Ledger } from '../purge/ledger/ledger.ts'
+import type { PurgerContext } from '../purge/purger.ts'
 import { allowAll } from '../security/authorizer.ts'
 import { openFileIO } from '../storage/open.ts'
 import { buildApp } from './app.ts'
@@ -76,10 +77,21 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
     const metrics = new Metrics(database)
     const ledger = new Ledger(database)
     const pacer = new Pacer({ filesPerSecond: config.purge.filesPerSecond })
+    const notifyWorkers = () => {
+      thread?.notify()
+      database.announce().catch((error: unknown) => {
+        logger.warn({ err: error }, 'purge not announced to other servers: their poll will find it')
+      })
+    }
+    const deliver: PurgerContext['deliver'] = async (id, messages) => {
+      const kept = await ledger.deliver(id, messages)
+      if (kept) notifyWorkers()
+      return kept
+    }
     for (const [name, warehouse] of Object.entries(config.warehouses)) {
       warehouses.set(
         name,
-        await openWarehouse(name, warehouse, { database, metrics, logger, identity, pacer }),
+        await openWarehouse(name, warehouse, { database, metrics, logger, identity, pacer, deliver }),
       )
     }
     const deps: Dependencies = {
@@ -87,12 +99,7 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
       database,
       ledger,
       pacer,
-      notifyWorkers: () => {
-        thread?.notify()
-        database.announce().catch((error: unknown) => {
-          logger.warn({ err: error }, 'purge not announced to other servers: their poll will find it')
-        })
-      },
+      notifyWorkers,
       authorizer: allowAll,
       logger,
       metrics,
@@ -130,7 +137,14 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
 async function openWarehouse(
   name: string,
   config: WarehouseConfig,
-  shared: { database: Database; metrics: Metrics; logger: Logger; identity: string; pacer: Pacer },
+  shared: {
+    database: Database
+    metrics: Metrics
+    logger: Logger
+    identity: string
+    pacer: Pacer
+    deliver: PurgerContext['deliver']
+  },
 ): Promise<Warehouse> {
   const { database, metrics, identity } = shared
   const logger = shared.logger.child({ warehouse: name })
@@ -146,7 +160,7 @@ async function openWarehouse(
       conflict: () => metrics.conflicts.inc({ warehouse: name }),
     },
   })
-  const context = { logger, serverIdentity: identity }
+  const context = { logger, serverIdentity: identity, works: false, deliver: shared.deliver }
   const purger = await createPurger(config.purge.purger, config.purge.options, context)
   const rateLimit = shared.pacer.rateLimit(config.purge.filesPerSecond)
   return { name, catalog, io, config, purger, rateLimit }

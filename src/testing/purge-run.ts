@@ -1,6 +1,14 @@
 import { pino } from 'pino'
 import { checkpointOf } from '../purge/checkpoint.ts'
-import type { KeepRule, OutcomeCounts, PathFailure, PurgeRun, Stage, Tally } from '../purge/purger.ts'
+import type {
+  KeepRule,
+  OutcomeCounts,
+  PathFailure,
+  PurgeMessage,
+  PurgeRun,
+  Stage,
+  Tally,
+} from '../purge/purger.ts'
 import { addCounts, addTallies, emptyTally } from '../purge/tally.ts'
 import type { FileIO } from '../storage/file-io.ts'
 
@@ -21,6 +29,8 @@ export interface TestRunOptions {
   /** An attempt that this one goes on from. */
   readonly after?: TestRun
   readonly keep?: KeepRule
+  /** What external engines have said. @default none */
+  readonly messages?: readonly PurgeMessage[]
   /** @default 4 */
   readonly deleteConcurrency?: number
 }
@@ -59,6 +69,7 @@ export function testRun(io: FileIO, options: TestRunOptions = {}): TestRun {
       return true
     },
     flush: async () => undefined,
+    messages: async () => options.messages ?? [],
     reported: async (stage) =>
       [...failures.values()].filter((failure) => failure.stage === stage).map(({ path }) => path),
     counts: () => counts,

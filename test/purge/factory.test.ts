@@ -5,7 +5,12 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createPurger } from '../../src/purge/factory.ts'
 
-const context = { logger: pino({ level: 'silent' }), serverIdentity: 'test:1' }
+const context = {
+  logger: pino({ level: 'silent' }),
+  serverIdentity: 'test:1',
+  works: true,
+  deliver: async () => false,
+}
 
 describe('naming a purger', () => {
   let folder: string

@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { eraseReach } from '../../src/purge/erase-reach.ts'
 import { beat, begin, finish, LeaseLostError } from '../../src/purge/ledger/leased.ts'
-import type { IcebergPurger } from '../../src/purge/purger.ts'
+import { PurgeMessageError } from '../../src/purge/ledger/messages.ts'
+import type { IcebergPurger, PurgeMessage } from '../../src/purge/purger.ts'
 import { dialects } from '../../src/testing/databases.ts'
 import { nothingDone, PurgeFixture } from './fixture.ts'
 
@@ -155,5 +158,44 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
         .toSorted(),
     )
     expect(good.files.root).toHaveLength(1)
+  })
+
+  it('keeps what an external engine says, once, has the purge looked at, and forgets it at the end', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const heard: (readonly PurgeMessage[])[] = []
+    const purger: IcebergPurger = {
+      name: 'elsewhere',
+      waits: false,
+      purge: async () => ({ kind: 'handed_off', reference: 'job-1' }),
+      inspect: async (purge, reference, run) => {
+        expect(reference).toBe('job-1')
+        heard.push(await run.messages())
+        if (heard.at(-1)!.length === 0) return { state: 'running' }
+        const { mayBeSwept = false } = (await eraseReach(purge, run)) as { mayBeSwept?: boolean }
+        return { state: 'finished', mayBeSwept }
+      },
+    }
+    const due = async () => (await fixture.ledger.get(id))!.nextAttemptAt <= Date.now()
+    expect(await fixture.run(id, { purger })).toMatchObject({ state: 'handed_off' })
+    expect(await due()).toBe(false)
+    expect(await fixture.run(id, { purger })).toMatchObject({ state: 'handed_off' })
+
+    expect(await fixture.ledger.deliver(id, [{ key: 'task-1', body: { files: 3 } }])).toBe(true)
+    expect(await fixture.ledger.deliver(id, [{ key: 'task-1', body: { files: 4 } }])).toBe(true)
+    expect(await due()).toBe(true)
+    for (const key of ['', 'k'.repeat(201), 'zero\0']) {
+      await expect(fixture.ledger.deliver(id, [{ key, body: 1 }])).rejects.toThrow(PurgeMessageError)
+    }
+    for (const body of [undefined, 'x'.repeat(70_000), 'zero\0']) {
+      await expect(fixture.ledger.deliver(id, [{ key: 'k', body }])).rejects.toThrow(PurgeMessageError)
+    }
+
+    expect(await fixture.run(id, { purger })).toMatchObject({ state: 'succeeded' })
+    expect(heard).toEqual([[], [{ key: 'task-1', body: { files: 3 } }]])
+    expect(await fixture.ledger.deliver(id, [{ key: 'late', body: 1 }])).toBe(false)
+    expect(await fixture.ledger.deliver(randomUUID(), [{ key: 'lost', body: 1 }])).toBe(false)
+    expect(await fixture.database.reader.selectFrom('purge_messages').selectAll().execute()).toEqual([])
   })
 })

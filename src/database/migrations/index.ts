@@ -2,7 +2,8 @@ import { catalog } from './0001-catalog.ts'
 import { purges } from './0002-purges.ts'
 import { idempotency } from './0003-idempotency.ts'
 import { engine } from './0004-engine.ts'
+import { messages } from './0005-messages.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, in the order in which they run. */
-export const migrations: readonly Migration[] = [catalog, purges, idempotency, engine]
+export const migrations: readonly Migration[] = [catalog, purges, idempotency, engine, messages]

@@ -1,6 +1,12 @@
 import type { EntryTable, NamespaceTable, PlaceTable } from './catalog.ts'
 import type { IdempotencyTable } from './idempotency.ts'
-import type { CertificateHeadTable, CertificateTable, PurgeFailureTable, PurgeTable } from './purges.ts'
+import type {
+  CertificateHeadTable,
+  CertificateTable,
+  PurgeFailureTable,
+  PurgeMessageTable,
+  PurgeTable,
+} from './purges.ts'
 
 /** All tables, as Kysely sees them. Columns are described in the files beside this one. */
 export interface Schema {
@@ -9,6 +15,7 @@ export interface Schema {
   places: PlaceTable
   purges: PurgeTable
   purge_failures: PurgeFailureTable
+  purge_messages: PurgeMessageTable
   certificates: CertificateTable
   certificate_heads: CertificateHeadTable
   idempotency_keys: IdempotencyTable

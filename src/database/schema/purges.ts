@@ -81,6 +81,16 @@ export interface PurgeFailureTable {
   failed_at: number
 }
 
+/** What an external engine has said of a purge that was handed off to it; gone when the purge is over. */
+export interface PurgeMessageTable {
+  purge_id: string
+  /** Of two messages with one key the first counts. */
+  key: string
+  /** JSON. */
+  body: string
+  received_at: number
+}
+
 export interface CertificateTable {
   purge_id: string
   warehouse: string

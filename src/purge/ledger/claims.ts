@@ -41,8 +41,8 @@ export interface Claimant {
 }
 
 /**
- * The purge of a warehouse that is due next: a lease that has run out first, then by priority and by the time for which
- * it waits. One that another transaction is claiming is passed over.
+ * The purge of a warehouse that is due next: first a lease that has run out, then one whose retention is over or that an
+ * engine works on, which takes a moment to ask; the others by priority and by the time for which they wait. One that another transaction is claiming is passed over.
  */
 export async function nextDue(tx: Transaction, warehouse: string, now: number): Promise<string | undefined> {
   // SQLite's write transactions are alone anyway.
@@ -52,16 +52,16 @@ export async function nextDue(tx: Transaction, warehouse: string, now: number): 
     WHERE state = 'running' AND warehouse = ${warehouse} AND lease_expires_at < ${now}
     ORDER BY lease_expires_at LIMIT 1 ${lock}`.execute(tx)
   if (abandoned.rows[0]) return abandoned.rows[0].id
-  const pending = await sql<{ id: string }>`
-    SELECT id FROM purges
-    WHERE state = 'pending' AND warehouse = ${warehouse} AND next_attempt_at <= ${now}
-    ORDER BY priority DESC, next_attempt_at, id LIMIT 1 ${lock}`.execute(tx)
-  if (pending.rows[0]) return pending.rows[0].id
   const waiting = await sql<{ id: string }>`
     SELECT id FROM purges
     WHERE state IN ('retained', 'handed_off') AND warehouse = ${warehouse} AND next_attempt_at <= ${now}
     ORDER BY next_attempt_at, id LIMIT 1 ${lock}`.execute(tx)
-  return waiting.rows[0]?.id
+  if (waiting.rows[0]) return waiting.rows[0].id
+  const pending = await sql<{ id: string }>`
+    SELECT id FROM purges
+    WHERE state = 'pending' AND warehouse = ${warehouse} AND next_attempt_at <= ${now}
+    ORDER BY priority DESC, next_attempt_at, id LIMIT 1 ${lock}`.execute(tx)
+  return pending.rows[0]?.id
 }
 
 /** Whether any purge of a warehouse waits for a worker. */

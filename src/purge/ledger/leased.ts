@@ -151,6 +151,7 @@ export async function finish(
     await appendCertificate(tx, ended, end.evidence, now)
     await tx.deleteFrom('places').where('purge_id', '=', id).execute()
     await tx.deleteFrom('purge_failures').where('purge_id', '=', id).execute()
+    await tx.deleteFrom('purge_messages').where('purge_id', '=', id).execute()
   })
 }
 

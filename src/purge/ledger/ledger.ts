@@ -8,10 +8,11 @@ import { namespacePath } from '../../database/namespace-path.ts'
 import { lockPlaces } from '../../database/places.ts'
 import { canonicalLocation } from '../../storage/location.ts'
 import type { SealedCertificate } from '../certificate/certificate.ts'
-import type { PathFailure, Stage } from '../purger.ts'
+import type { PathFailure, PurgeMessage, Stage } from '../purger.ts'
 import type { PurgeState } from '../states.ts'
 import { findCertificate, listCertificates } from './certificates.ts'
 import { isAnyDue, type Lease, nextDue, takeLease } from './claims.ts'
+import { deliver } from './messages.ts'
 import { cancel, hold, release, retry, undrop } from './operations.ts'
 import { type PurgeRecord, purgeRecord } from './record.ts'
 import { storedText } from './text.ts'
@@ -221,16 +222,16 @@ export class Ledger {
         .limit(prunedAtATime)
         .execute()
       if (rows.length === 0) return 0
-      await tx
-        .deleteFrom('purges')
-        .where(
-          'id',
-          'in',
-          rows.map(({ id }) => id),
-        )
-        .execute()
+      const ids = rows.map(({ id }) => id)
+      await tx.deleteFrom('purge_messages').where('purge_id', 'in', ids).execute()
+      await tx.deleteFrom('purges').where('id', 'in', ids).execute()
       return rows.length
     })
+  }
+
+  /** Keeps what an external engine says of a purge: see {@link deliver}. */
+  async deliver(id: string, messages: readonly PurgeMessage[]): Promise<boolean> {
+    return await deliver(this.#database, id, messages)
   }
 
   async get(id: string): Promise<PurgeRecord | undefined> {

@@ -11,6 +11,7 @@ import { Pacer } from '../../purge/deletion/pacer.ts'
 import { type EngineWarehouse, PurgeEngine } from '../../purge/engine.ts'
 import { createPurger } from '../../purge/factory.ts'
 import { Ledger } from '../../purge/ledger/ledger.ts'
+import type { PurgerContext } from '../../purge/purger.ts'
 import type { PurgeObserver } from '../../purge/run-attempt.ts'
 import { openFileIO } from '../../storage/open.ts'
 
@@ -44,13 +45,24 @@ export async function startPurgeWorker(
   }
   try {
     await migrate(database)
+    const ledger = new Ledger(database)
+    const deliver: PurgerContext['deliver'] = async (id, messages) => {
+      const kept = await ledger.deliver(id, messages)
+      if (kept) await database.announce()
+      return kept
+    }
     const pacer = new Pacer({ filesPerSecond })
     const warehouses = new Map<string, EngineWarehouse>()
     for (const [name, warehouse] of Object.entries(config.warehouses)) {
       const { purge } = warehouse
       const io = openFileIO(warehouse.storage, warehouse.location)
       closing.push(() => io.close())
-      const context = { logger: logger.child({ warehouse: name }), serverIdentity: owner }
+      const context = {
+        logger: logger.child({ warehouse: name }),
+        serverIdentity: owner,
+        works: true,
+        deliver,
+      }
       const purger = await createPurger(purge.purger, purge.options, context)
       closing.push(() => purger.close?.())
       const observer = observe?.(name)
@@ -70,7 +82,7 @@ export async function startPurgeWorker(
     }
     const engine = new PurgeEngine({
       database,
-      ledger: new Ledger(database),
+      ledger,
       logger,
       owner,
       warehouses,

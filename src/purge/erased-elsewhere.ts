@@ -1,0 +1,113 @@
+/**
+ * For purgers that hand the data stage over to an external engine: which files it has to erase, and the proof that it
+ * did. The engine's word is not enough: the server looks for every file itself, and only then erases their parents.
+ */
+import { mapBounded } from '../storage/concurrency.ts'
+import type { FileIO } from '../storage/file-io.ts'
+import { canonicalLocation, placeKey } from '../storage/location.ts'
+import { checkpointOf } from './checkpoint.ts'
+import { Batch, type DoomedFile } from './deletion/batch.ts'
+import type { EraseOptions, Portion } from './deletion/erase-files.ts'
+import { type Purge, type PurgeRun, RetryablePurgeError } from './purger.ts'
+import { readManifestLists } from './reach.ts'
+import { readRoot } from './root.ts'
+import { scanManifests } from './scan.ts'
+
+/** Files of a listing that are remembered; where more lie, the table's files are asked for one by one. */
+const maxListed = 50_000
+/** Files asked for at a time. */
+const statsInFlight = 16
+/** Files that are left, until there is no need to look for more. */
+const maxExamples = 20
+
+/** Files of the data stage that are there although an engine was to erase them. */
+export class StillThereError extends RetryablePurgeError {
+  /** The first of them. */
+  readonly examples: readonly string[]
+
+  constructor(examples: readonly string[]) {
+    super(`Files that were to be erased are still there, among them ${examples[0]}`)
+    this.examples = examples
+  }
+}
+
+/**
+ * The files that an external engine has to erase: those that the manifests name, without those that a rule keeps, in the
+ * order of every attempt. None for a view and for a table with gc.enabled=false. Throws as `readRoot`, `readManifestLists`
+ * and `readFiles` do.
+ */
+export async function* doomedData(purge: Purge, run: PurgeRun): AsyncGenerator<readonly DoomedFile[]> {
+  if (purge.kind === 'view') return
+  const reach = await readRoot(run.io, purge, run.signal)
+  if (!reach.ownsData) return
+  const manifests = await readManifestLists(run.io, reach, run.signal)
+  for await (const { files } of scanManifests(run.io, manifests, checkpointOf(undefined), run.signal)) {
+    const rules = await run.keep(files.map(({ path }) => path))
+    const doomed = files.filter((_, index) => rules[index] === undefined)
+    if (doomed.length > 0) yield doomed
+  }
+}
+
+/**
+ * A data stage for `eraseReach` that erases nothing, but makes sure that everything is gone. Throws StillThereError
+ * otherwise; then nothing is saved.
+ */
+export function verifyErased(purge: Purge) {
+  return async (
+    run: PurgeRun,
+    stage: 'data',
+    portions: AsyncIterable<Portion>,
+    { rule }: EraseOptions,
+  ): Promise<void> => {
+    const isThere = await presence(run, purge)
+    const batch = new Batch(stage)
+    const left: string[] = []
+    let end = run.checkpoint
+    for await (const { files, checkpoint } of portions) {
+      run.signal.throwIfAborted()
+      const paths = files.map(({ path }) => path)
+      const rules = rule === undefined ? await run.keep(paths) : paths.map(() => rule)
+      const part = new Batch(stage)
+      for (const file of files) part.add(file)
+      part.keep(rules)
+      const there = await mapBounded(part.paths, statsInFlight, isThere)
+      left.push(...part.paths.filter((_, index) => there[index]))
+      if (left.length >= maxExamples) break
+      part.account(part.paths.map(() => ({ outcome: 'deleted' })))
+      batch.take(part)
+      end = checkpoint(files.length)
+    }
+    if (left.length > 0) throw new StillThereError(left.slice(0, maxExamples))
+    run.progress(batch.counts())
+    run.save(end, { tally: batch.tally() })
+  }
+}
+
+/** Tells of a path whether a file is there: from one listing of the table's locations, as far as that goes. */
+async function presence(run: PurgeRun, purge: Purge): Promise<(path: string) => Promise<boolean>> {
+  const { io, signal } = run
+  const ask = async (path: string) => (await io.stat(path, { signal })) !== undefined
+  if (io.capabilities.cheapStat) return ask
+  const places = purge.locations.map(({ location }) => placeKey(location))
+  const listed = await listAll(io, places, signal)
+  if (!listed) return ask
+  return async (path) => {
+    const canonical = canonicalLocation(path)
+    return places.some((place) => canonical.startsWith(place)) ? listed.has(canonical) : await ask(path)
+  }
+}
+
+async function listAll(
+  io: FileIO,
+  places: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlySet<string> | undefined> {
+  const listed = new Set<string>()
+  for (const place of places) {
+    for await (const file of io.list(place, { signal })) {
+      if (listed.size === maxListed) return undefined
+      listed.add(canonicalLocation(file.location))
+    }
+  }
+  return listed
+}

@@ -1,0 +1,82 @@
+/**
+ * Messages of external engines about purges that were handed off to them: receipts, call-backs. They come to any server
+ * at any time, are kept once under their key, and wait for the attempt that asks for them.
+ */
+import type { Database } from '../../database/database.ts'
+import type { PurgeMessage } from '../purger.ts'
+import { unfinished } from '../states.ts'
+
+/** Of one message: bytes of its JSON, and characters of its key. */
+const maxBody = 64 * 1024
+const maxKey = 200
+
+/** A message that cannot be kept. */
+export class PurgeMessageError extends Error {
+  override readonly name = 'PurgeMessageError'
+}
+
+/**
+ * Keeps messages for a purge, and has it looked at at once if it was handed off. False, and nothing is kept, when there is
+ * no such purge, or it is over. Throws PurgeMessageError for a key of more than 200 characters or none, and for a body of
+ * more than 64 KiB.
+ */
+export async function deliver(
+  database: Database,
+  purgeId: string,
+  messages: readonly PurgeMessage[],
+): Promise<boolean> {
+  const rows = messages.map(({ key, body }) => ({ key: checkedKey(key), body: checkedBody(body) }))
+  return await database.transaction(async (tx) => {
+    const now = await database.now(tx)
+    const purge = await tx
+      .updateTable('purges')
+      .set({ updated_at: now })
+      .where('id', '=', purgeId)
+      .where('state', 'in', unfinished)
+      .returning('state')
+      .executeTakeFirst()
+    if (!purge) return false
+    for (const { key, body } of rows) {
+      await tx
+        .insertInto('purge_messages')
+        .values({ purge_id: purgeId, key, body, received_at: now })
+        .onConflict((conflict) => conflict.columns(['purge_id', 'key']).doNothing())
+        .execute()
+    }
+    await tx
+      .updateTable('purges')
+      .set({ next_attempt_at: now })
+      .where('id', '=', purgeId)
+      .where('state', '=', 'handed_off')
+      .where('next_attempt_at', '>', now)
+      .execute()
+    return true
+  })
+}
+
+/** All messages of a purge, by key. */
+export async function messagesOf(database: Database, purgeId: string): Promise<PurgeMessage[]> {
+  const rows = await database.reader
+    .selectFrom('purge_messages')
+    .select(['key', 'body'])
+    .where('purge_id', '=', purgeId)
+    .orderBy('key')
+    .execute()
+  return rows.map(({ key, body }) => ({ key, body: JSON.parse(body) as unknown }))
+}
+
+function checkedKey(key: string): string {
+  // PostgreSQL stores no zero character.
+  if (key.length > 0 && key.length <= maxKey && key.isWellFormed() && !key.includes('\0')) return key
+  throw new PurgeMessageError(
+    `The key of a message must have 1 to ${maxKey} characters, and no zero character.`,
+  )
+}
+
+function checkedBody(body: unknown): string {
+  const text = JSON.stringify(body)
+  if (text !== undefined && Buffer.byteLength(text) <= maxBody && !text.includes('\\u0000')) return text
+  throw new PurgeMessageError(
+    `The body of a message must be JSON of at most ${maxBody} bytes, without zero characters.`,
+  )
+}

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checkpointOf } from '../../src/purge/checkpoint.ts'
+import { eraseReach } from '../../src/purge/erase-reach.ts'
+import { doomedData, StillThereError, verifyErased } from '../../src/purge/erased-elsewhere.ts'
+import type { FileIO } from '../../src/storage/file-io.ts'
+import { LocalFileIO } from '../../src/storage/local/local-file-io.ts'
+import { S3FileIO } from '../../src/storage/s3/s3-file-io.ts'
+import { testRun } from '../../src/testing/purge-run.ts'
+import { startFauxqs, type TestStore } from '../../src/testing/stores/fauxqs.ts'
+import { writeTable } from '../../src/testing/table-writer/table.ts'
+
+let store: TestStore
+let folder: string
+beforeAll(async () => {
+  store = await startFauxqs()
+  await store.createBucket('bucket')
+  folder = mkdtempSync(join(tmpdir(), 'moulin-elsewhere-'))
+})
+afterAll(async () => {
+  await store.close()
+  rmSync(folder, { recursive: true })
+})
+
+const stores: readonly [string, () => { io: FileIO; root: string }][] = [
+  ['local', () => ({ io: new LocalFileIO([folder]), root: `file://${folder}/${randomUUID()}` })],
+  ['s3', () => ({ io: new S3FileIO(store.storage), root: `s3://bucket/${randomUUID()}` })],
+]
+
+describe.each(stores)('a data stage that is done elsewhere, on %s', (_, open) => {
+  const shape = { snapshots: 3, filesPerSnapshot: 40 }
+  const left = async (io: FileIO, root: string) => {
+    const files = await Array.fromAsync(io.list(root))
+    return files.map(({ location }) => location).toSorted()
+  }
+
+  it('has the files that the manifests name, but for those that a rule keeps', async () => {
+    const { io, root } = open()
+    const lender = await writeTable(io, `${root}/lender`)
+    const borrowed = lender.files.data.slice(0, 2)
+    const table = await writeTable(io, `${root}/t`, { ...shape, borrowed })
+    const keep = async (paths: readonly string[]) =>
+      paths.map((path) => (path.startsWith(`${root}/lender/`) ? 'inside-live-table' : undefined))
+    const doomed = (await Array.fromAsync(doomedData(table.purge, testRun(io, { keep })))).flat()
+    expect([...new Set(doomed.map(({ path }) => path))].toSorted()).toEqual(table.files.data.toSorted())
+
+    const owned = await writeTable(io, `${root}/kept`, { ...shape, properties: { 'gc.enabled': 'false' } })
+    expect(await Array.fromAsync(doomedData(owned.purge, testRun(io)))).toEqual([])
+    await io.close()
+  })
+
+  it('is not believed as long as a file is there', async () => {
+    const { io, root } = open()
+    const table = await writeTable(io, `${root}/t`, shape)
+    const [first, ...others] = table.files.data as [string, ...string[]]
+    await io.deleteFiles(others)
+    const run = testRun(io)
+    const closing = eraseReach(table.purge, run, { data: verifyErased(table.purge) })
+    await expect(closing).rejects.toThrow(StillThereError)
+    await expect(closing).rejects.toMatchObject({ examples: [first] })
+    expect(run.tally().counts).toEqual({})
+    const parents = Object.entries(table.files).flatMap(([stage, files]) => (stage === 'data' ? [] : files))
+    expect(await left(io, root)).toEqual([first, ...parents].toSorted())
+    await io.close()
+  })
+
+  it('is believed when all are gone: the parents go, and the account is that of any other purge', async () => {
+    const { io, root } = open()
+    const table = await writeTable(io, `${root}/t`, shape)
+    await io.deleteFiles(table.files.data)
+    const [elsewhere, here] = [testRun(io), testRun(io)]
+    await eraseReach(table.purge, elsewhere, { data: verifyErased(table.purge) })
+    expect(await left(io, root)).toEqual([])
+    const twin = await writeTable(io, `${root}/t`, shape)
+    await eraseReach(twin.purge, here)
+    const counted = (run: typeof here) => run.tally().counts.data
+    const { deleted = 0, absent = 0 } = counted(here) ?? {}
+    expect(counted(elsewhere)).toEqual({ deleted: deleted + absent })
+    expect(checkpointOf(elsewhere.checkpoint).paths?.entries).toBe(
+      checkpointOf(here.checkpoint).paths?.entries,
+    )
+    await io.close()
+  })
+})
