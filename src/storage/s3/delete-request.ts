@@ -30,11 +30,12 @@ export async function sendDeleteObjects(
   objects: readonly DoomedObject[],
   options: DeleteRequestOptions,
 ): Promise<NonNullable<DeleteObjectsCommandOutput['Errors']>> {
-  const body = deletionOf(objects)
+  // As bytes, because four of those who handle it would each encode the text.
+  const body = Buffer.from(deletionOf(objects))
   const command = new sdk.DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: [] } })
   command.middlewareStack.add(
     (next) => async (args) => {
-      const request = args.request as { body: string; headers: Record<string, string> }
+      const request = args.request as { body: Buffer; headers: Record<string, string> }
       request.body = body
       // The SDK adds a CRC, which older S3-compatible stores do not know; Content-MD5 is known to every store.
       request.headers['content-md5'] = createHash('md5').update(body).digest('base64')
