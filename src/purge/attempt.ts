@@ -51,6 +51,8 @@ export interface AttemptOptions {
   /** Aborted when the server stops, or others wait for the worker. */
   readonly signal: AbortSignal
   readonly onProgress?: ((counts: OutcomeCounts) => void) | undefined
+  /** Called whenever files are erased for good. */
+  readonly onErased?: (() => void) | undefined
 }
 
 export class Attempt {
@@ -173,7 +175,10 @@ export class Attempt {
     this.#checkpoint = checkpoint
     this.#tally = addTallies(this.#tally, tally)
     this.#counts = subtractCounts(this.#counts, tally.counts)
-    this.#fruitful ||= isFruitful(tally)
+    if (isFruitful(tally)) {
+      this.#fruitful = true
+      this.#options.onErased?.()
+    }
     return true
   }
 

@@ -16,6 +16,7 @@ import {
   runAttempt,
   YieldError,
 } from './run-attempt.ts'
+import { Patience, TimeSlice } from './time-slice.ts'
 
 /** Milliseconds between two looks for purges whose time in the ledger is over. */
 const pruneInterval = 600_000
@@ -36,7 +37,7 @@ export interface EngineOptions extends Pick<PurgeRunner, 'database' | 'ledger' |
   readonly pollInterval?: number
   /** Purges that one transaction claims, at most. @default 16 */
   readonly claimBatch?: number
-  /** Milliseconds that a purge works before it lets others go first. @default 2000 */
+  /** Milliseconds that a purge works before it lets others go first; see `time-slice.ts`. @default 2000 */
   readonly timeSlice?: number
   /** @default the system's */
   readonly clock?: Clock
@@ -45,6 +46,7 @@ export interface EngineOptions extends Pick<PurgeRunner, 'database' | 'ledger' |
 /** An attempt that is under way. */
 interface Working {
   readonly began: number
+  readonly slice: TimeSlice
   readonly yielding: AbortController
   readonly done: Promise<void>
 }
@@ -54,6 +56,7 @@ export class PurgeEngine {
   readonly #clock: Clock
   readonly #stopping = new AbortController()
   readonly #working = new Set<Working>()
+  readonly #patience = new Patience()
   /** Warehouses in the order of their turns. */
   #turns: Turn[]
   #loop: Promise<void> | undefined
@@ -139,16 +142,22 @@ export class PurgeEngine {
 
   /** Where others wait, has the purge that has worked for longest go behind them. */
   async #makeRoom(): Promise<void> {
-    const { timeSlice = 2_000, ledger, warehouses } = this.#options
-    const [oldest] = [...this.#working].toSorted((a, b) => a.began - b.began)
-    if (!oldest || oldest.yielding.signal.aborted || this.#clock.now() - oldest.began < timeSlice) return
-    if (await ledger.isAnyDue(warehouses.keys())) {
+    const { ledger, warehouses } = this.#options
+    const working = [...this.#working]
+    // One after the other.
+    if (working.some(({ yielding }) => yielding.signal.aborted)) return
+    const over = working.filter(({ slice }) => slice.isOver(this.#clock.now()))
+    const [oldest] = over.toSorted((a, b) => a.began - b.began)
+    if (oldest && (await ledger.isAnyDue(warehouses.keys()))) {
+      oldest.slice.end()
       oldest.yielding.abort(new YieldError('Other purges wait.'))
     }
   }
 
   #work(lease: Lease): void {
-    const { warehouses, database, ledger, logger, owner } = this.#options
+    const { warehouses, database, ledger, logger, owner, timeSlice = 2_000 } = this.#options
+    const began = this.#clock.now()
+    const slice = new TimeSlice(lease.purge.id, began, timeSlice, this.#patience)
     const warehouse = warehouses.get(lease.purge.warehouse)!
     const yielding = new AbortController()
     const attempt = runAttempt(lease, {
@@ -160,12 +169,17 @@ export class PurgeEngine {
       owner,
       clock: this.#clock,
       signal: AbortSignal.any([this.#stopping.signal, yielding.signal]),
+      onErased: () => slice.erased(this.#clock.now()),
     })
     const working: Working = {
-      began: this.#clock.now(),
+      began,
+      slice,
       yielding,
       done: attempt.then(
-        () => this.#leave(working),
+        ({ state }) => {
+          if (state !== 'pending') this.#patience.forget(lease.purge.id)
+          this.#leave(working)
+        },
         (error: unknown) => {
           if (error instanceof LeaseLostError) logger.info({ purge: lease.purge.id }, error.message)
           // The lease runs out, and the purge is taken up again by whoever comes first.

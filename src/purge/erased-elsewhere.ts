@@ -17,7 +17,7 @@ import { scanManifests } from './scan.ts'
 const maxListed = 50_000
 /** Files asked for at a time. */
 const statsInFlight = 16
-/** Files that are left, until there is no need to look for more. */
+/** Files that are named when they are left. */
 const maxExamples = 20
 
 /** Files of the data stage that are there although an engine was to erase them. */
@@ -49,8 +49,8 @@ export async function* doomedData(purge: Purge, run: PurgeRun): AsyncGenerator<r
 }
 
 /**
- * A data stage for `eraseReach` that erases nothing, but makes sure that everything is gone. Throws StillThereError
- * otherwise; then nothing is saved.
+ * A data stage for `eraseReach` that erases nothing, but makes sure that everything is gone, and saves how far it is.
+ * Throws StillThereError otherwise.
  */
 export function verifyErased(purge: Purge) {
   return async (
@@ -60,26 +60,18 @@ export function verifyErased(purge: Purge) {
     { rule }: EraseOptions,
   ): Promise<void> => {
     const isThere = await presence(run, purge)
-    const batch = new Batch(stage)
-    const left: string[] = []
-    let end = run.checkpoint
     for await (const { files, checkpoint } of portions) {
       run.signal.throwIfAborted()
-      const paths = files.map(({ path }) => path)
-      const rules = rule === undefined ? await run.keep(paths) : paths.map(() => rule)
-      const part = new Batch(stage)
-      for (const file of files) part.add(file)
-      part.keep(rules)
-      const there = await mapBounded(part.paths, statsInFlight, isThere)
-      left.push(...part.paths.filter((_, index) => there[index]))
-      if (left.length >= maxExamples) break
-      part.account(part.paths.map(() => ({ outcome: 'deleted' })))
-      batch.take(part)
-      end = checkpoint(files.length)
+      const batch = new Batch(stage)
+      for (const file of files) batch.add(file)
+      batch.keep(rule === undefined ? await run.keep(batch.paths) : files.map(() => rule))
+      const there = await mapBounded(batch.paths, statsInFlight, isThere)
+      const left = batch.paths.filter((_, index) => there[index])
+      if (left.length > 0) throw new StillThereError(left.slice(0, maxExamples))
+      batch.account(batch.paths.map(() => ({ outcome: 'deleted' })))
+      run.progress(batch.counts())
+      run.save(checkpoint(files.length), { tally: batch.tally() })
     }
-    if (left.length > 0) throw new StillThereError(left.slice(0, maxExamples))
-    run.progress(batch.counts())
-    run.save(end, { tally: batch.tally() })
   }
 }
 

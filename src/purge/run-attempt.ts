@@ -56,6 +56,8 @@ export interface PurgeRunner extends PurgeWarehouse {
   readonly signal?: AbortSignal
   /** @default the system's */
   readonly clock?: Clock
+  /** Called whenever files are erased for good. */
+  readonly onErased?: () => void
 }
 
 /** Told what happens; for metrics. */
@@ -106,6 +108,7 @@ export async function runAttempt(lease: Lease, runner: PurgeRunner): Promise<Pur
     clock,
     signal: runner.signal ?? new AbortController().signal,
     onProgress: observer && ((counts) => observer.progressed(counts)),
+    onErased: runner.onErased,
   })
   try {
     const end = await work(attempt, lease, runner).catch((error: unknown) =>

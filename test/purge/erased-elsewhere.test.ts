@@ -61,7 +61,8 @@ describe.each(stores)('a data stage that is done elsewhere, on %s', (_, open) =>
     const closing = eraseReach(table.purge, run, { data: verifyErased(table.purge) })
     await expect(closing).rejects.toThrow(StillThereError)
     await expect(closing).rejects.toMatchObject({ examples: [first] })
-    expect(run.tally().counts).toEqual({})
+    const { deleted = 0 } = run.tally().counts.data ?? {}
+    expect(deleted).toBeLessThan(table.files.data.length)
     const parents = Object.entries(table.files).flatMap(([stage, files]) => (stage === 'data' ? [] : files))
     expect(await left(io, root)).toEqual([first, ...parents].toSorted())
     await io.close()

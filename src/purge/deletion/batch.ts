@@ -79,13 +79,6 @@ export class Batch {
     return failures
   }
 
-  /** Adds what another batch has counted. */
-  take(other: Batch): void {
-    add(this.#counts, other.#counts)
-    add(this.#bytes, other.#bytes)
-    add(this.#rules, other.#rules)
-  }
-
   /** All outcomes. */
   counts(): OutcomeCounts {
     return { [this.#stage]: { ...this.#counts } }
@@ -102,8 +95,4 @@ export class Batch {
     this.#counts[outcome] = (this.#counts[outcome] ?? 0) + 1
     if (size !== undefined) this.#bytes[outcome] = (this.#bytes[outcome] ?? 0) + size
   }
-}
-
-function add<K extends string>(sum: { [key in K]?: number }, more: { readonly [key in K]?: number }): void {
-  for (const key of Object.keys(more) as K[]) sum[key] = (sum[key] ?? 0) + (more[key] ?? 0)
 }
