@@ -75,25 +75,31 @@ async function eraseData(
   await stage(run, 'data', portions, { rule: ownsData ? undefined : 'gc.enabled=false' })
 }
 
-/**
- * A view is its metadata files. Older versions are not named by newer ones: where the catalog itself assigned the
- * location, all that its `metadata` folder holds belongs to the view.
- */
+/** A view is its metadata files. */
 async function eraseView(purge: Purge, run: PurgeRun): Promise<void> {
   const root = purge.metadataLocation
-  const older: DoomedFile[] = []
-  for (const { location, owned } of purge.locations) {
-    if (!owned) continue
-    for await (const file of run.io.list(joinLocation(location, 'metadata'), { signal: run.signal })) {
-      if (file.location !== root && /\.metadata\.json(?:\.gz)?$/.test(file.location))
-        older.push({ path: file.location, size: file.size })
-    }
-  }
+  const older = await viewMetadata(purge, run)
   run.expect(older.length + 1)
   // What was erased of a listing is not in the next one: there is nothing to pass over.
   run.save({ ...checkpointOf(run.checkpoint), files: 0 })
   await eraseStage(run, 'metadata', older)
   await eraseStage(run, 'root', [sizeUnknown(root)])
+}
+
+/**
+ * The older metadata files of a view, which newer ones do not name: where the catalog itself assigned the location, all
+ * that its `metadata` folder holds belongs to the view.
+ */
+export async function viewMetadata(purge: Purge, run: PurgeRun): Promise<DoomedFile[]> {
+  const older: DoomedFile[] = []
+  for (const { location, owned } of purge.locations) {
+    if (!owned) continue
+    for await (const file of run.io.list(joinLocation(location, 'metadata'), { signal: run.signal })) {
+      if (file.location !== purge.metadataLocation && /\.metadata\.json(?:\.gz)?$/.test(file.location))
+        older.push({ path: file.location, size: file.size })
+    }
+  }
+  return older
 }
 
 /** Erases what is left of a stage. */

@@ -1,4 +1,5 @@
 import type { IcebergPurger, IcebergPurgerFactory, PurgerContext } from './purger.ts'
+import { auditOnly } from './purgers/audit-only/factory.ts'
 import { SqlAsyncPurger } from './purgers/sql-async/sql-async-purger.ts'
 import { SynchronousPurger } from './purgers/synchronous/synchronous-purger.ts'
 
@@ -13,6 +14,7 @@ const builtIn: Readonly<Record<string, IcebergPurgerFactory>> = {
   'sql-async': () => new SqlAsyncPurger(),
   /** What the idea's first draft called it. */
   'jdbc-async': () => new SqlAsyncPurger(),
+  'audit-only': auditOnly,
 }
 
 /**

@@ -165,13 +165,28 @@ export type PurgeResult =
        * catalog assigned. Without it, what is left there is only reported. @default false
        */
       readonly mayBeSwept?: boolean
+      /** What the purger has written about this purge; the certificate names it. @default none */
+      readonly attachments?: readonly Attachment[]
     }
   /** An external engine does the work; the server will `inspect` the reference until it is finished. */
   | { readonly kind: 'handed_off'; readonly reference: string }
 
+/** A file beside the certificate. */
+export interface Attachment {
+  readonly name: string
+  readonly location: string
+  /** Of its bytes, hexadecimal. */
+  readonly sha256: string
+}
+
 export type Inspection =
   | { readonly state: 'running'; readonly counts?: OutcomeCounts }
-  | { readonly state: 'finished'; readonly counts?: OutcomeCounts; readonly mayBeSwept?: boolean }
+  | {
+      readonly state: 'finished'
+      readonly counts?: OutcomeCounts
+      readonly mayBeSwept?: boolean
+      readonly attachments?: readonly Attachment[]
+    }
   | { readonly state: 'failed'; readonly message: string }
 
 export interface IcebergPurger {
@@ -194,6 +209,8 @@ export interface IcebergPurger {
 
 export interface PurgerContext {
   readonly logger: Logger
+  /** The one whose tables it purges. */
+  readonly warehouse: { readonly name: string; readonly location: string }
   /** `host:pid`, the owner name that leases carry. */
   readonly serverIdentity: string
   /**

@@ -140,7 +140,8 @@ async function work(attempt: Attempt, lease: Lease, runner: PurgeRunner): Promis
   const verification = await sweep(database, purge, run, policy, versions)
   const store = await storeLimits(run.io, purge)
   const paths = checkpointOf(run.checkpoint).paths ?? null
-  return { state: 'succeeded', evidence: { paths, verification, store } }
+  const { attachments = [] } = result
+  return { state: 'succeeded', evidence: { paths, verification, store, attachments } }
 }
 
 /** Has the purger work, or asks it about what it has handed off. */
@@ -170,7 +171,11 @@ async function purgeOrInspect(
       return handedOff(reference)
     case 'finished':
       if (inspection.counts) run.progress(inspection.counts)
-      return { kind: 'done', mayBeSwept: inspection.mayBeSwept ?? false }
+      return {
+        kind: 'done',
+        mayBeSwept: inspection.mayBeSwept ?? false,
+        attachments: inspection.attachments ?? [],
+      }
     case 'failed':
       return {
         kind: 'elsewhere',

@@ -160,7 +160,13 @@ async function openWarehouse(
       conflict: () => metrics.conflicts.inc({ warehouse: name }),
     },
   })
-  const context = { logger, serverIdentity: identity, works: false, deliver: shared.deliver }
+  const context = {
+    logger,
+    warehouse: { name, location: config.location },
+    serverIdentity: identity,
+    works: false,
+    deliver: shared.deliver,
+  }
   const purger = await createPurger(config.purge.purger, config.purge.options, context)
   const rateLimit = shared.pacer.rateLimit(config.purge.filesPerSecond)
   return { name, catalog, io, config, purger, rateLimit }

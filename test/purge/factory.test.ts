@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createPurger } from '../../src/purge/factory.ts'
 
 const context = {
+  warehouse: { name: 'main', location: 's3://lake/main' },
   logger: pino({ level: 'silent' }),
   serverIdentity: 'test:1',
   works: true,

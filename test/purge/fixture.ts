@@ -9,6 +9,7 @@ import { insertPlace } from '../../src/database/places.ts'
 import type { Identifier } from '../../src/iceberg/identifier.ts'
 import type { Progress } from '../../src/purge/ledger/leased.ts'
 import { Ledger, type PurgeTerms } from '../../src/purge/ledger/ledger.ts'
+import type { PurgerContext } from '../../src/purge/purger.ts'
 import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchronous-purger.ts'
 import { type PurgeEnd, type PurgeRunner, runPurge } from '../../src/purge/run-attempt.ts'
 import { emptyTally } from '../../src/purge/tally.ts'
@@ -171,5 +172,16 @@ export class PurgeFixture implements AsyncDisposable {
     const found: string[] = []
     for await (const file of this.io.list(`file://${this.folder}`)) found.push(file.location)
     return found.toSorted()
+  }
+}
+
+/** What a purger's factory gets from the worker of the fixture's warehouse. */
+export function purgerContext({ folder, ledger }: PurgeFixture): PurgerContext {
+  return {
+    logger,
+    warehouse: { name: 'main', location: `file://${folder}/main` },
+    serverIdentity: 'test:1',
+    works: true,
+    deliver: (id, messages) => ledger.deliver(id, messages),
   }
 }

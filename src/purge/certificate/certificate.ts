@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { StoreSettings } from '../../storage/file-io.ts'
-import type { OutcomeCounts, PurgeLocation } from '../purger.ts'
+import type { Attachment, OutcomeCounts, PurgeLocation } from '../purger.ts'
 import { canonicalJson } from './canonical-json.ts'
 
 export interface Certificate {
@@ -47,6 +47,8 @@ export interface Certificate {
   readonly paths: PathsDigest | null
   readonly verification: readonly VerifiedLocation[]
   readonly store: StoreLimits
+  /** What the purger has written about this purge, if anything. */
+  readonly attachments?: readonly Attachment[]
 }
 
 /** Proves which paths the manifests named, without holding them: see `path-digest.ts`. */

@@ -10,6 +10,7 @@ import {
   seal,
   type VerifiedLocation,
 } from '../certificate/certificate.ts'
+import type { Attachment } from '../purger.ts'
 import { parseTally } from '../tally.ts'
 import { purgeOf } from './record.ts'
 
@@ -18,6 +19,8 @@ export interface Evidence {
   readonly paths: PathsDigest | null
   readonly verification: readonly VerifiedLocation[]
   readonly store: StoreLimits
+  /** @default none */
+  readonly attachments?: readonly Attachment[]
 }
 
 /** Writes the certificate of a purge that is over, as the next of its warehouse's chain. */
@@ -126,5 +129,6 @@ function certificateOf(
     paths: evidence.paths,
     verification: evidence.verification,
     store: evidence.store,
+    ...(evidence.attachments && evidence.attachments.length > 0 && { attachments: evidence.attachments }),
   }
 }

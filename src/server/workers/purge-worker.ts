@@ -59,6 +59,7 @@ export async function startPurgeWorker(
       closing.push(() => io.close())
       const context = {
         logger: logger.child({ warehouse: name }),
+        warehouse: { name, location: warehouse.location },
         serverIdentity: owner,
         works: true,
         deliver,
