@@ -64,6 +64,8 @@ export interface PurgeConfig {
   readonly purger: string
   /** Handed to the purger's factory. @default {} */
   readonly options: Readonly<Record<string, unknown>>
+  /** Other purgers, for some of the tables; the first whose conditions hold. @default [] */
+  readonly routes: readonly PurgeRoute[]
   /** Whether a dropped view's metadata files are erased. @default false */
   readonly views: boolean
   /** Batches of one purge in flight. @default 8 */
@@ -86,6 +88,19 @@ export interface PurgeConfig {
   readonly versions: 'current' | 'all'
   /** Files of this warehouse that a process deletes in a second. @default no limit */
   readonly filesPerSecond: number | undefined
+}
+
+export interface PurgeRoute {
+  /** All that are given must hold. */
+  readonly when: {
+    /** Files that the table's manifests name. */
+    readonly minFiles: number | undefined
+    readonly property: string | undefined
+    /** Of the property; any when undefined. */
+    readonly value: string | undefined
+  }
+  readonly purger: string
+  readonly options: Readonly<Record<string, unknown>>
 }
 
 export interface LoggingConfig {

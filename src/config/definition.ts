@@ -86,6 +86,36 @@ const purgerOptions = {
   description: 'Options of the purger; see its own documentation.',
 } as const
 
+const routes = {
+  type: 'array',
+  items: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['when', 'purger'],
+    properties: {
+      when: {
+        type: 'object',
+        additionalProperties: false,
+        minProperties: 1,
+        description: 'All of these must hold.',
+        properties: {
+          minFiles: {
+            type: 'integer',
+            minimum: 1,
+            description: "Files that the table's manifests name, at least.",
+          },
+          property: { type: 'string', minLength: 1, description: 'A table property that must be there.' },
+          value: { type: 'string', description: 'Its value. Any without it.' },
+        },
+      },
+      purger,
+      options: purgerOptions,
+    },
+  },
+  description:
+    'Other purgers for some of the tables: the first whose conditions hold. It is decided when the work on a purge begins, and recorded.',
+} as const
+
 const purgedViews = {
   type: 'boolean',
   description: 'Whether dropping a view erases its metadata files. Iceberg clients cannot ask for it.',
@@ -234,6 +264,7 @@ const warehouse = {
       properties: {
         purger,
         options: purgerOptions,
+        routes,
         views: purgedViews,
         ...terms,
         filesPerSecond: {
@@ -331,6 +362,7 @@ export const definition = {
       properties: {
         purger: { ...purger, default: 'sql-async' },
         options: { ...purgerOptions, default: {} },
+        routes: { ...routes, default: [] },
         views: { ...purgedViews, default: false },
         workers: {
           type: 'integer',

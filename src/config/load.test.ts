@@ -47,6 +47,7 @@ describe('without a file', () => {
           purge: {
             purger: 'sql-async',
             options: {},
+            routes: [],
             views: false,
             deleteConcurrency: 8,
             leaseTimeout: 300_000,
@@ -158,6 +159,33 @@ describe('locations', () => {
 })
 
 describe('purge', () => {
+  it('may have routes, which a warehouse with a purger of its own does not inherit', async () => {
+    const config = await parseConfig(`
+      purge:
+        routes:
+          - {when: {minFiles: 5000000}, purger: ./batch.js, options: {queue: q}}
+          - {when: {property: engine, value: x}, purger: "@acme/batch"}
+      warehouses:
+        same: {location: a}
+        other: {location: b, purge: {purger: synchronous}}
+        own: {location: c, purge: {routes: []}}
+    `)
+    const { same, other, own } = config.warehouses
+    expect(same?.purge.routes).toMatchObject([
+      {
+        when: { minFiles: 5_000_000 },
+        purger: expect.stringMatching(/^file:.*batch\.js$/),
+        options: { queue: 'q' },
+      },
+      { when: { property: 'engine', value: 'x' }, purger: '@acme/batch', options: {} },
+    ])
+    expect([other?.purge.routes, own?.purge.routes]).toEqual([[], []])
+    await expect(parseConfig('purge: {routes: [{when: {}, purger: x}]}')).rejects.toThrow(
+      /purge\.routes\[0\]\.when/,
+    )
+    await expect(parseConfig('purge: {routes: [{when: {files: 1}, purger: x}]}')).rejects.toThrow(/files/)
+  })
+
   it('is inherited by warehouses, key by key; options stay with their purger', async () => {
     const config = await parseConfig(`
       purge: {purger: "@acme/batch", options: {queue: q}, views: true}

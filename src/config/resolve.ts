@@ -17,6 +17,7 @@ const defaultWarehouse: CheckedWarehouse = {
   purge: {
     purger: undefined,
     options: undefined,
+    routes: undefined,
     views: undefined,
     deleteConcurrency: undefined,
     leaseTimeout: undefined,
@@ -107,6 +108,11 @@ function inheritPurge(
   return {
     purger: resolvePurger(own.purger ?? common.purger, folder),
     options: own.options ?? (isOther ? {} : common.options),
+    routes: (own.routes ?? (isOther ? [] : common.routes)).map(({ when, purger, options }) => ({
+      when,
+      purger: resolvePurger(purger, folder),
+      options: options ?? {},
+    })),
     views: own.views ?? common.views,
     deleteConcurrency: own.deleteConcurrency ?? common.deleteConcurrency,
     leaseTimeout: own.leaseTimeout ?? common.leaseTimeout,

@@ -8,6 +8,7 @@ import { keepOthers } from './guard.ts'
 import type { Lease } from './ledger/claims.ts'
 import {
   type AttemptEnd,
+  assign,
   beat,
   begin,
   finish,
@@ -93,6 +94,12 @@ export class Attempt {
 
   get fruitful(): boolean {
     return this.#fruitful
+  }
+
+  /** Records which purger works on the purge. */
+  async assign(purger: string): Promise<void> {
+    const { database, lease } = this.#options
+    await this.#persist(() => assign(database, lease, purger))
   }
 
   /** Stops the beats and writes how the attempt ended. Throws LeaseLostError, and what the database throws in the end. */

@@ -2,6 +2,7 @@ import type { IcebergPurger, IcebergPurgerFactory, PurgerContext } from './purge
 import { auditOnly } from './purgers/audit-only/factory.ts'
 import { SqlAsyncPurger } from './purgers/sql-async/sql-async-purger.ts'
 import { SynchronousPurger } from './purgers/synchronous/synchronous-purger.ts'
+import type { Purgers, Route, RouteCondition } from './routing.ts'
 
 /** The configured purger cannot be had. The message says what to change. */
 export class PurgerConfigurationError extends Error {
@@ -44,6 +45,52 @@ export async function createPurger(
     throw new PurgerConfigurationError(`The purger ${JSON.stringify(name)} is none: ${problem}`)
   }
   return purger
+}
+
+/** The purgers of a warehouse, as its configuration names them. */
+export interface PurgerSettings {
+  readonly purger: string
+  readonly options: Readonly<Record<string, unknown>>
+  readonly routes: readonly {
+    readonly when: RouteCondition
+    readonly purger: string
+    readonly options: Readonly<Record<string, unknown>>
+  }[]
+}
+
+/**
+ * Makes all purgers of a warehouse. Throws {@link PurgerConfigurationError} as `createPurger` does, and when a route leads
+ * to a purger that waits, or beside one: a `DELETE` that waits has begun the work before a route could be chosen.
+ */
+export async function createPurgers(
+  settings: PurgerSettings,
+  context: PurgerContext,
+): Promise<Purgers & { close(): Promise<void> }> {
+  const purger = await createPurger(settings.purger, settings.options, context)
+  const routes: Route[] = []
+  for (const { when, ...route } of settings.routes) {
+    routes.push({ when, purger: await createPurger(route.purger, route.options, context) })
+  }
+  const all = [purger, ...routes.map((route) => route.purger)]
+  const waiting = all.find(({ waits }) => waits)
+  if (waiting && routes.length > 0) {
+    throw new PurgerConfigurationError(
+      `purge.routes are for purgers that DELETE does not wait for, and ${JSON.stringify(waiting.name)} is one`,
+    )
+  }
+  const twice = all.find(({ name }, index) => all.findIndex((each) => each.name === name) !== index)
+  if (twice) {
+    throw new PurgerConfigurationError(
+      `The purger ${JSON.stringify(twice.name)} is named twice in purge.purger and purge.routes; the ledger could not tell which of the two has begun a purge`,
+    )
+  }
+  return {
+    purger,
+    routes,
+    close: async () => {
+      for (const each of all) await each.close?.()
+    },
+  }
 }
 
 async function importFactory(specifier: string): Promise<IcebergPurgerFactory> {

@@ -19,6 +19,7 @@ const maxMetadataBytes = 2 * 1024 ** 3
 export interface TableReach {
   /** `gc.enabled`: false keeps the data stage, because the data may belong to others. */
   readonly ownsData: boolean
+  readonly properties: Readonly<Record<string, string>>
   readonly manifestLists: readonly string[]
   /** Statistics and partition statistics. */
   readonly statistics: readonly DoomedFile[]
@@ -70,7 +71,7 @@ class Root {
   readonly #embedded = new Set<string>()
   readonly #statistics = new Map<string, number>()
   readonly #olderMetadata = new Set<string>()
-  #ownsData = true
+  #properties: Readonly<Record<string, string>> = {}
   #encrypted = false
   #version: number | undefined
   #uuid: string | undefined
@@ -81,10 +82,10 @@ class Root {
       this.#version = new Fields({ [name]: value }, 'table metadata').int(name)
     } else if (name === 'table-uuid') {
       this.#uuid = new Fields({ [name]: value }, 'table metadata').string(name)
-    } else if (name === 'properties' && index === undefined) {
-      this.#ownsData = new Fields(value, name).optionalString('gc.enabled')?.toLowerCase() !== 'false'
-    } else if (name === 'properties' || index === undefined) {
-      throw new PermanentPurgeError(`its member ${name} is no ${name === 'properties' ? 'object' : 'array'}`)
+    } else if (name === 'properties') {
+      this.#properties = new Fields({ [name]: value }, 'table metadata').stringMap(name)
+    } else if (index === undefined) {
+      throw new PermanentPurgeError(`its member ${name} is no array`)
     } else {
       this.#takeElement(name, new Fields(value, `${name}[${index}]`))
     }
@@ -127,7 +128,8 @@ class Root {
   reach(location: string, rootSize: number): TableReach {
     this.#olderMetadata.delete(location)
     return {
-      ownsData: this.#ownsData,
+      ownsData: this.#properties['gc.enabled']?.toLowerCase() !== 'false',
+      properties: this.#properties,
       manifestLists: [...this.#manifestLists],
       embeddedManifests: [...this.#embedded],
       statistics: Array.from(this.#statistics, ([path, size]) => ({ path, size })),

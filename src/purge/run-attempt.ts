@@ -17,6 +17,7 @@ import {
   type PurgeResult,
   ThrottledPurgeError,
 } from './purger.ts'
+import { choosePurger, type Purgers, purgerNamed } from './routing.ts'
 import type { PurgeState } from './states.ts'
 import { type SweepPolicy, storeLimits, sweep, sweepWhole, type VersionPolicy } from './sweep.ts'
 
@@ -28,8 +29,7 @@ export const defaultDeleteConcurrency = 8
 const inspectInterval = 10_000
 
 /** What a warehouse brings to its purges. */
-export interface PurgeWarehouse {
-  readonly purger: IcebergPurger
+export interface PurgeWarehouse extends Purgers {
   readonly io: FileIO
   /** Makes the deletions of an attempt wait for their turn. @default they do not */
   readonly pace?: (io: FileIO) => FileIO
@@ -146,15 +146,18 @@ async function work(attempt: Attempt, lease: Lease, runner: PurgeRunner): Promis
 
 /** Has the purger work, or asks it about what it has handed off. */
 async function purgeOrInspect(
-  { run }: Attempt,
-  { purge, reference }: Lease,
-  { purger }: PurgeRunner,
+  attempt: Attempt,
+  lease: Lease,
+  runner: PurgeRunner,
 ): Promise<Extract<PurgeResult, { kind: 'done' }> | { kind: 'elsewhere'; end: AttemptEnd }> {
   const handedOff = (to: string) =>
     ({
       kind: 'elsewhere',
       end: { state: 'handed_off', reference: to, delay: inspectInterval },
     }) as const
+  const { run } = attempt
+  const { purge, reference } = lease
+  const purger = await purgerOf(attempt, lease, runner)
   if (reference === undefined) {
     const result = await purger.purge(purge, run)
     return result.kind === 'done' ? result : handedOff(result.reference)
@@ -182,6 +185,24 @@ async function purgeOrInspect(
         end: { state: 'pending', delay: inspectInterval, error: inspection.message, resubmit: true },
       }
   }
+}
+
+/** The purger that has begun the work, or that is to begin it: then the ledger records which. */
+async function purgerOf(
+  attempt: Attempt,
+  { purge, purger: recorded, reference, checkpoint }: Lease,
+  runner: PurgeRunner,
+): Promise<IcebergPurger> {
+  const before = purgerNamed(runner, recorded)
+  if (reference !== undefined && !before) {
+    throw new PermanentPurgeError(
+      `The purger ${recorded} has handed this purge off, and is not configured any more. Configure it again, and retry.`,
+    )
+  }
+  if (before && (reference !== undefined || checkpoint !== undefined)) return before
+  const chosen = await choosePurger(runner, purge, attempt.run)
+  if (chosen.name !== recorded) await attempt.assign(chosen.name)
+  return chosen
 }
 
 /** What an error means for the purge. Throws LeaseLostError: then it means nothing here any more. */

@@ -16,9 +16,11 @@ export interface Warehouse {
   readonly catalog: Catalog
   readonly io: FileIO
   readonly config: WarehouseConfig
+  /** Whose `waits` says whether DELETE waits; the workers have their own. */
   readonly purger: IcebergPurger
   /** Files a second that may be deleted here. */
   readonly rateLimit: RateLimit | undefined
+  close(): Promise<void>
 }
 
 /** What the routes work with. */

@@ -10,7 +10,7 @@ import { migrate } from '../database/migrate.ts'
 import { openDatabase } from '../database/open.ts'
 import { Metrics } from '../observability/metrics.ts'
 import { Pacer } from '../purge/deletion/pacer.ts'
-import { createPurger } from '../purge/factory.ts'
+import { createPurgers } from '../purge/factory.ts'
 import { Ledger } from '../purge/ledger/ledger.ts'
 import type { PurgerContext } from '../purge/purger.ts'
 import { allowAll } from '../security/authorizer.ts'
@@ -65,10 +65,7 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
     draining.abort()
     for (const timer of timers) clearInterval(timer)
     await Promise.all([thread?.stop(), app && closeWithin(app, server.shutdownTimeout, logger, stopping)])
-    for (const { purger, io } of warehouses.values()) {
-      await purger.close?.()
-      await io.close()
-    }
+    for (const warehouse of warehouses.values()) await warehouse.close()
     await database.close()
   }
   try {
@@ -167,9 +164,13 @@ async function openWarehouse(
     works: false,
     deliver: shared.deliver,
   }
-  const purger = await createPurger(config.purge.purger, config.purge.options, context)
+  const purgers = await createPurgers(config.purge, context)
   const rateLimit = shared.pacer.rateLimit(config.purge.filesPerSecond)
-  return { name, catalog, io, config, purger, rateLimit }
+  const close = async () => {
+    await purgers.close()
+    await io.close()
+  }
+  return { name, catalog, io, config, purger: purgers.purger, rateLimit, close }
 }
 
 /** Lets requests finish; those that take longer are cut off, and what they began is in the database. */

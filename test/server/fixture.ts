@@ -28,6 +28,7 @@ export interface Served extends AsyncDisposable {
 const synchronousPurge: PurgeConfig = {
   purger: 'synchronous',
   options: {},
+  routes: [],
   views: false,
   deleteConcurrency: 8,
   leaseTimeout: 60_000,

@@ -11,6 +11,8 @@ import { purgeOf } from './record.ts'
 /** A purge with the lease under which one worker works on it, as it was when the lease was taken. */
 export interface Lease {
   readonly purge: Purge
+  /** Name of the purger that works on it, as far as is decided. */
+  readonly purger: string
   readonly owner: string
   /** Fencing token: grows with every claim. */
   readonly epoch: number
@@ -134,6 +136,7 @@ async function namedPaths(tx: Transaction, id: string): Promise<number> {
 function leaseOf(row: Selectable<PurgeTable>, owner: string): Omit<Lease, 'named'> {
   return {
     purge: purgeOf(row),
+    purger: row.purger,
     owner,
     epoch: row.lease_epoch,
     attempt: row.attempts,

@@ -93,6 +93,13 @@ export async function isHeld(database: Database, lease: Lease): Promise<boolean>
   return row?.state === 'running' && row.lease_epoch === lease.epoch && row.lease_owner === lease.owner
 }
 
+/** Records which purger works on the purge. Throws {@link LeaseLostError}. */
+export async function assign(database: Database, lease: Lease, purger: string): Promise<void> {
+  await fenced(database, lease, async (tx) => {
+    await tx.updateTable('purges').set({ purger }).where('id', '=', lease.purge.id).execute()
+  })
+}
+
 /** Every path of a stage that is named. */
 export async function namedFailures(database: Database, lease: Lease, stage: Stage): Promise<string[]> {
   const rows = await database.reader

@@ -9,7 +9,7 @@ import { migrate } from '../../database/migrate.ts'
 import { openDatabase } from '../../database/open.ts'
 import { Pacer } from '../../purge/deletion/pacer.ts'
 import { type EngineWarehouse, PurgeEngine } from '../../purge/engine.ts'
-import { createPurger } from '../../purge/factory.ts'
+import { createPurgers } from '../../purge/factory.ts'
 import { Ledger } from '../../purge/ledger/ledger.ts'
 import type { PurgerContext } from '../../purge/purger.ts'
 import type { PurgeObserver } from '../../purge/run-attempt.ts'
@@ -64,12 +64,12 @@ export async function startPurgeWorker(
         works: true,
         deliver,
       }
-      const purger = await createPurger(purge.purger, purge.options, context)
-      closing.push(() => purger.close?.())
+      const purgers = await createPurgers(purge, context)
+      closing.push(() => purgers.close())
       const observer = observe?.(name)
       const rateLimit = pacer.rateLimit(purge.filesPerSecond)
       warehouses.set(name, {
-        purger,
+        ...purgers,
         io,
         pace: (files) => pacer.pace(files, rateLimit),
         ...(observer && { observer }),
