@@ -45,6 +45,9 @@ function checkObject(given: unknown, definition: Definition, key: KeyPath, probl
   if (properties === undefined && additionalProperties === true)
     return given === undefined ? undefined : value
   if (properties === undefined) return checkMap(given, definition, key, problems)
+  if (Object.keys(value).length < (definition.minProperties ?? 0)) {
+    problems.push({ key, message: `is empty; give at least one of ${Object.keys(properties).join(', ')}.` })
+  }
   for (const name of Object.keys(value)) {
     if (!Object.hasOwn(properties, name)) problems.push(unknownKey([...key, name], Object.keys(properties)))
   }

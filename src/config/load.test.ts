@@ -181,7 +181,7 @@ describe('purge', () => {
     ])
     expect([other?.purge.routes, own?.purge.routes]).toEqual([[], []])
     await expect(parseConfig('purge: {routes: [{when: {}, purger: x}]}')).rejects.toThrow(
-      /purge\.routes\[0\]\.when/,
+      /purge\.routes\.0\.when.*give at least one of minFiles/,
     )
     await expect(parseConfig('purge: {routes: [{when: {files: 1}, purger: x}]}')).rejects.toThrow(/files/)
   })
