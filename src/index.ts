@@ -2,7 +2,14 @@
 export type * from './config/config.ts'
 export { type LoadOptions, loadConfig, parseConfig } from './config/load.ts'
 export { ConfigError, type KeyPath, type Problem } from './config/problems.ts'
+export type { DoomedFile } from './purge/deletion/batch.ts'
+export type { EraseOptions, Portion } from './purge/deletion/erase-files.ts'
+export { type DataStage, type EraseReachOptions, eraseReach } from './purge/erase-reach.ts'
+export { doomedData, StillThereError, verifyErased } from './purge/erased-elsewhere.ts'
 export {
+  type Attachment,
+  BlockedPurgeError,
+  type Done,
   HeldPurgeError,
   type IcebergPurger,
   type IcebergPurgerFactory,
@@ -23,17 +30,27 @@ export {
   RetryablePurgeError,
   type Stage,
   stages,
+  type Tally,
+  ThrottledPurgeError,
 } from './purge/purger.ts'
 export { type Moulin, startMoulin } from './server/moulin.ts'
 export {
+  type DeleteOptions,
   type DeleteOutcome,
   FileAccessError,
   FileError,
   FileExistsError,
   type FileInfo,
   type FileIO,
+  type FileIOCapabilities,
   FileNotFoundError,
   FileTooLargeError,
+  type FileVersion,
   InvalidLocationError,
+  type ReadOptions,
   StorageUnavailableError,
+  type StoreSettings,
 } from './storage/file-io.ts'
+export { forwardFileIO } from './storage/forward.ts'
+export { LocalFileIO } from './storage/local/local-file-io.ts'
+export { S3FileIO } from './storage/s3/s3-file-io.ts'

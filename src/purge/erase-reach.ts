@@ -4,6 +4,8 @@
  * parents may be missing already, and where to go on.
  */
 import type { ManifestFile } from '../iceberg/manifests/manifest-list.ts'
+import type { FileIO } from '../storage/file-io.ts'
+import { forwardFileIO } from '../storage/forward.ts'
 import { joinLocation } from '../storage/location.ts'
 import { atStage, type Checkpoint, checkpointOf, isPast } from './checkpoint.ts'
 import type { DoomedFile } from './deletion/batch.ts'
@@ -24,6 +26,8 @@ export type DataStage = (
 export interface EraseReachOptions {
   /** How the data stage is done. @default eraseFiles */
   readonly data?: DataStage
+  /** What happens to the files of a batch, each with its outcome, instead of their deletion. @default `run.io`'s own */
+  readonly deleteFiles?: FileIO['deleteFiles']
 }
 
 /**
@@ -35,8 +39,12 @@ export async function eraseReach(
   run: PurgeRun,
   options: EraseReachOptions = {},
 ): Promise<PurgeResult> {
-  if (purge.kind === 'view') await eraseView(purge, run)
-  else await eraseTable(purge, run, options.data ?? eraseFiles)
+  const { data = eraseFiles, deleteFiles } = options
+  const io = deleteFiles ? forwardFileIO(run.io, { deleteFiles }) : run.io
+  // Not a copy: the run's checkpoint moves on.
+  const own: PurgeRun = Object.create(run, { io: { value: io } })
+  if (purge.kind === 'view') await eraseView(purge, own)
+  else await eraseTable(purge, own, data)
   return { kind: 'done', mayBeSwept: purge.kind === 'view' || checkpointOf(run.checkpoint).ownsData === true }
 }
 

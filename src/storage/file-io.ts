@@ -21,6 +21,11 @@ export interface FileIO {
     bytes: Uint8Array,
     options?: { ifAbsent?: boolean; signal?: AbortSignal },
   ): Promise<void>
+  /**
+   * Copies a file within the store, without its bytes passing through this process where the store can do so; replaces
+   * what is at `to`. Throws {@link FileNotFoundError}, {@link FileAccessError}. S3 copies at most 5 GiB at once.
+   */
+  copy(from: string, to: string, options?: { signal?: AbortSignal }): Promise<void>
   /** Size and time of a file, or undefined when it is absent. */
   stat(location: string, options?: ReadOptions): Promise<FileInfo | undefined>
   /**

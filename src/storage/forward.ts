@@ -7,6 +7,7 @@ export function forwardFileIO(io: FileIO, replaced: Partial<FileIO>): FileIO {
     read: (location, options) => io.read(location, options),
     readStream: (location, options) => io.readStream(location, options),
     write: (location, bytes, options) => io.write(location, bytes, options),
+    copy: (from, to, options) => io.copy(from, to, options),
     stat: (location, options) => io.stat(location, options),
     list: (location, options) => io.list(location, options),
     deleteFiles: (locations, options) => io.deleteFiles(locations, options),

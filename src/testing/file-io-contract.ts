@@ -72,6 +72,19 @@ export function fileIOContract(runner: TestRunner, make: () => Promise<FileIOSub
       assert.deepEqual(await listed(io, root), [])
     })
 
+    it('copies a file, over another one, and says when there is none', async (io, root) => {
+      for (const name of oddNames) {
+        await io.write(`${root}/${name}`, Buffer.from(name))
+        await io.copy(`${root}/${name}`, `${root}/copies/of ${name}`)
+        assert.equal(String(await io.read(`${root}/copies/of ${name}`)), name)
+      }
+      await io.write(`${root}/other`, Buffer.from('other'))
+      await io.copy(`${root}/other`, `${root}/${oddNames[0]}`)
+      assert.equal(String(await io.read(`${root}/${oddNames[0]}`)), 'other')
+      await assert.rejects(io.copy(`${root}/nothing`, `${root}/somewhere`), FileNotFoundError)
+      assert.equal(await io.stat(`${root}/somewhere`), undefined)
+    })
+
     it('lists by whole segments', async (io, root) => {
       for (const path of ['t/a', 't/b/c', 't2/x', 't.x', 'other/t/y'])
         await io.write(`${root}/${path}`, Buffer.from('x'))

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+const source = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
 export interface Ended {
   readonly code: number | null
@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly cwd?: string
   /** Added to a plain environment without any MOULIN_ variable. */
   readonly env?: Record<string, string>
+  /** The program. @default that of the sources */
+  readonly main?: string
 }
 
 /** A `moulin` command as a process of its own. */
@@ -26,7 +28,7 @@ export class Cli {
   stdout = ''
   stderr = ''
 
-  constructor(args: readonly string[], { cwd, env = {} }: RunOptions = {}) {
+  constructor(args: readonly string[], { cwd, env = {}, main = source }: RunOptions = {}) {
     const plain = Object.entries(process.env).filter(([name]) => !/^(MOULIN_|FORCE_COLOR)/.test(name))
     this.child = spawn(process.execPath, [main, ...args], {
       ...(cwd === undefined ? {} : { cwd }),

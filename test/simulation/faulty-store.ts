@@ -66,6 +66,10 @@ export class FaultyStore implements FileIO {
     this.files.set(location, Buffer.from(bytes))
   }
 
+  async copy(from: string, to: string): Promise<void> {
+    await this.write(to, await this.read(from))
+  }
+
   async stat(location: string): Promise<FileInfo | undefined> {
     return await this.#request(location, () => {
       const bytes = this.files.get(location)

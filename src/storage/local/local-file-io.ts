@@ -13,7 +13,7 @@ import {
 import { Confinement, type RealDirectories } from './confinement.ts'
 import { deleteOutcome, fileError, writeError } from './errors.ts'
 import { fileInfo, removeEmpty, walk } from './walk.ts'
-import { writeDurably } from './write.ts'
+import { copyDurably, writeDurably } from './write.ts'
 
 /** Files deleted at a time; the thread pool of Node.js has four threads by default. */
 const deletesInFlight = 16
@@ -80,6 +80,16 @@ export class LocalFileIO implements FileIO {
       await writeDurably(await this.#confinement.file(location), bytes, options.ifAbsent === true)
     } catch (error) {
       throw writeError(location, error)
+    }
+  }
+
+  async copy(from: string, to: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    options.signal?.throwIfAborted()
+    try {
+      const source = await this.#confinement.file(from)
+      await copyDurably(source, await this.#confinement.file(to))
+    } catch (error) {
+      throw fileError(from, error)
     }
   }
 

@@ -55,6 +55,22 @@ export class S3FileIO implements FileIO {
     await writeObject(await this.#connect(), location, bytes, options)
   }
 
+  async copy(from: string, to: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const { sdk, client } = await this.#connect()
+    const [source, target] = [objectOf(from), objectOf(to)]
+    const command = new sdk.CopyObjectCommand({
+      CopySource: encodeURIComponent(`${source.bucket}/${source.key}`),
+      Bucket: target.bucket,
+      Key: target.key,
+    })
+    try {
+      await client.send(command, { abortSignal: options.signal })
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      throw fileError(from, error)
+    }
+  }
+
   async stat(location: string, options: ReadOptions = {}): Promise<FileInfo | undefined> {
     const { bucket, key } = objectOf(location)
     const { sdk, client } = await this.#connect()
