@@ -9,6 +9,7 @@
  * purgerContract({ describe, it }, async () => ({ … }))
  */
 export { type FileIOSubject, fileIOContract } from './file-io-contract.ts'
+export { type TestRun, type TestRunOptions, testRun } from './purge-run.ts'
 export { type PurgerSubject, purgerContract } from './purger-contract.ts'
 export type { TestRunner } from './runner.ts'
 export { type AvroCodec, type AvroFile, writeAvroFile } from './table-writer/avro-file.ts'
@@ -21,3 +22,6 @@ export {
   writeManifest,
 } from './table-writer/manifest.ts'
 export { type ListedManifest, writeManifestList } from './table-writer/manifest-list.ts'
+export { type TableOptions, type WrittenTable, writeTable } from './table-writer/table.ts'
+export { VirtualClock } from './virtual-clock.ts'
+export { type DeleteFault, watchDeletes } from './watched-file-io.ts'
