@@ -4,6 +4,8 @@ import type { FormatVersion } from '../iceberg/metadata/model.ts'
 import {
   type IcebergPurger,
   PermanentPurgeError,
+  type Purge,
+  type PurgeRun,
   RetryablePurgeError,
   type Stage,
   stages,
@@ -23,16 +25,26 @@ export interface PurgerSubject {
   readonly io: FileIO
   /** A location that holds nothing yet, without a slash at its end. */
   readonly root: string
+  /** For a purger that hands off: has the engine elsewhere do all it can about a purge now. */
+  work?(purge: Purge, reference: string): Promise<void>
   close(): Promise<void>
+}
+
+/** Inspections of one purge until it must be finished. */
+const maxInspections = 50
+
+interface Tested extends PurgerSubject {
+  /** Purges as the server does: asks about what was handed off, until it is finished. */
+  erase(purge: Purge, run: PurgeRun): Promise<void>
 }
 
 /** @param make called for every test. */
 export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSubject>): void {
-  const it = (name: string, test: (subject: PurgerSubject) => Promise<void>) =>
+  const it = (name: string, test: (subject: Tested) => Promise<void>) =>
     runner.it(name, async () => {
       const subject = await make()
       try {
-        await test(subject)
+        await test({ ...subject, erase: eraser(subject) })
       } finally {
         await subject.close()
       }
@@ -53,12 +65,12 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
       ['many files', { snapshots: 4, filesPerSnapshot: 700 }],
     ]
     for (const [name, options] of shapes) {
-      it(`erases all of a table and nothing else: ${name}`, async ({ purger, io, root }) => {
+      it(`erases all of a table and nothing else: ${name}`, async ({ erase, io, root }) => {
         const table = await writeTable(io, `${root}/test`, options)
         const neighbours = await writeTable(io, `${root}/test2`, options)
         await io.write(`${root}/test.txt`, Buffer.from('mine'))
         const run = testRun(io)
-        assert.equal((await purger.purge(table.purge, run)).kind, 'done')
+        await erase(table.purge, run)
         assert.deepEqual(await listed(io, root), [...all(neighbours), `${root}/test.txt`].toSorted())
         for (const stage of stages) {
           const { deleted = 0, absent = 0 } = run.counts()[stage] ?? {}
@@ -71,10 +83,10 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
       })
     }
 
-    it('erases leaves before parents, the root last', async ({ purger, io, root }) => {
+    it('erases leaves before parents, the root last', async ({ erase, io, root }) => {
       const table = await writeTable(io, `${root}/t`)
       const watched = watchDeletes(io)
-      await purger.purge(table.purge, testRun(watched))
+      await erase(table.purge, testRun(watched))
       const order = watched.deleted.map((path) =>
         stages.findIndex((stage) => table.files[stage].includes(path)),
       )
@@ -85,45 +97,46 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
       assert.equal(watched.deleted.at(-1), table.purge.metadataLocation)
     })
 
-    it('keeps what the rule says, and says so', async ({ purger, io, root }) => {
+    it('keeps what the rule says, and says so', async ({ erase, io, root }) => {
       const lender = await writeTable(io, `${root}/lender`)
       const borrowed = lender.files.data.slice(0, 2)
       const table = await writeTable(io, `${root}/t`, { borrowed })
       const keep = async (paths: readonly string[]) =>
         paths.map((path) => (path.startsWith(`${root}/lender/`) ? 'inside-live-table' : undefined))
       const run = testRun(io, { keep })
-      await purger.purge(table.purge, run)
+      await erase(table.purge, run)
       assert.deepEqual(await listed(io, root), all(lender).toSorted())
       assert.equal(run.counts().data?.kept, 2)
     })
 
     it('keeps the data of a table with gc.enabled=false, however it is written', async ({
-      purger,
+      erase,
       io,
       root,
     }) => {
       for (const value of ['false', 'FALSE', 'False']) {
         const table = await writeTable(io, `${root}/${value}`, { properties: { 'gc.enabled': value } })
         const run = testRun(io)
-        await purger.purge(table.purge, run)
+        await erase(table.purge, run)
         assert.deepEqual(await listed(io, `${root}/${value}`), table.files.data.toSorted())
         assert.equal(run.counts().data?.kept, table.files.data.length)
       }
     })
 
     it('leaves the parents of a file that cannot be deleted, names it, and erases it when asked again', async ({
-      purger,
+      erase,
       io,
       root,
+      work,
     }) => {
-      for (const stage of reachStages.filter((name) => name !== 'root')) {
+      for (const stage of stagesOfOwn(work)) {
         const table = await writeTable(io, `${root}/${stage}`)
         const stubborn = table.files[stage][0]!
         const faulty = watchDeletes(io, (path) =>
           path === stubborn ? { outcome: 'failed', code: 'InternalError', message: 'no' } : undefined,
         )
         const run = testRun(faulty)
-        await assert.rejects(purger.purge(table.purge, run), RetryablePurgeError)
+        await assert.rejects(erase(table.purge, run), RetryablePurgeError)
         const left = await listed(io, `${root}/${stage}`)
         const parents = stages.slice(stages.indexOf(stage) + 1).flatMap((parent) => table.files[parent])
         assert.deepEqual(left, [stubborn, ...parents].toSorted())
@@ -131,20 +144,21 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
           run.failures().map(({ path, outcome }) => [path, outcome]),
           [[stubborn, 'failed']],
         )
-        await purger.purge(table.purge, testRun(io, { after: run }))
+        await erase(table.purge, testRun(io, { after: run }))
         assert.deepEqual(await listed(io, `${root}/${stage}`), [])
       }
     })
 
-    it('treats what the store forbids as permanent', async ({ purger, io, root }) => {
+    it('treats what the store forbids as permanent', async ({ erase, io, root, work }) => {
       const table = await writeTable(io, `${root}/t`)
+      const [stage] = stagesOfOwn(work) as [Stage]
       const faulty = watchDeletes(io, (path) =>
-        path === table.files.data[1]
+        path === table.files[stage][1]
           ? { outcome: 'blocked', code: 'AccessDenied', message: 'locked' }
           : undefined,
       )
       const run = testRun(faulty)
-      await assert.rejects(purger.purge(table.purge, run), PermanentPurgeError)
+      await assert.rejects(erase(table.purge, run), PermanentPurgeError)
       assert.deepEqual(
         run.failures().map(({ outcome, code }) => [outcome, code]),
         [['blocked', 'AccessDenied']],
@@ -153,7 +167,7 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
     })
 
     it('stops before anything is lost when a manifest list or manifest is missing or cut short', async ({
-      purger,
+      erase,
       io,
       root,
     }) => {
@@ -167,7 +181,7 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
         const table = await writeTable(io, `${root}/${number}`)
         const path = table.files[stage][1]!
         await harm(path)
-        await assert.rejects(purger.purge(table.purge, testRun(io)), (error: Error) => {
+        await assert.rejects(erase(table.purge, testRun(io)), (error: Error) => {
           assert.ok(error instanceof PermanentPurgeError, String(error))
           assert.ok(error.message.includes(path), error.message)
           return true
@@ -178,26 +192,26 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
       }
     })
 
-    it('takes a missing root for an error, not for success', async ({ purger, io, root }) => {
+    it('takes a missing root for an error, not for success', async ({ erase, io, root }) => {
       const table = await writeTable(io, `${root}/t`)
       await io.deleteFiles([table.purge.metadataLocation])
-      await assert.rejects(purger.purge(table.purge, testRun(io)), PermanentPurgeError)
+      await assert.rejects(erase(table.purge, testRun(io)), PermanentPurgeError)
       const left = await listed(io, root)
       assert.equal(left.length, all(table).length - 1)
     })
 
-    it('does not mind files that are gone already', async ({ purger, io, root }) => {
+    it('does not mind files that are gone already', async ({ erase, io, root }) => {
       const table = await writeTable(io, `${root}/t`)
       await io.deleteFiles([
         ...table.files.data.slice(0, 3),
         ...table.files.metadata,
         ...table.files.statistics,
       ])
-      await purger.purge(table.purge, testRun(io))
+      await erase(table.purge, testRun(io))
       assert.deepEqual(await listed(io, root), [])
     })
 
-    it('can be cut off at every batch and begun again', async ({ purger, io, root }) => {
+    it('can be cut off at every batch and begun again', async ({ erase, io, root, work }) => {
       for (let cut = 0; ; cut++) {
         const table = await writeTable(io, `${root}/${cut}`, { snapshots: 2 })
         const controller = new AbortController()
@@ -207,22 +221,22 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
           throw controller.signal.reason
         })
         const run = testRun(dying, { signal: controller.signal })
-        const finished = await purger.purge(table.purge, run).then(
+        const finished = await erase(table.purge, run).then(
           () => true,
           () => false,
         )
         if (finished) {
           assert.deepEqual(await listed(io, `${root}/${cut}`), [])
-          assert.ok(cut >= reachStages.length)
+          assert.ok(cut > stagesOfOwn(work).length)
           return
         }
-        await purger.purge(table.purge, testRun(io, { after: run }))
+        await erase(table.purge, testRun(io, { after: run }))
         assert.deepEqual(await listed(io, `${root}/${cut}`), [])
       }
     })
 
-    it('can be cut off between an answer and its being noted', async ({ purger, io, root }) => {
-      for (let cut = 0; cut < reachStages.length; cut++) {
+    it('can be cut off between an answer and its being noted', async ({ erase, io, root, work }) => {
+      for (let cut = 0; cut <= stagesOfOwn(work).length; cut++) {
         const table = await writeTable(io, `${root}/${cut}`, { snapshots: 2 })
         let batches = 0
         const dying = watchDeletes(io)
@@ -236,19 +250,47 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
           },
         }
         const run = testRun(losing)
-        await assert.rejects(purger.purge(table.purge, run))
-        await purger.purge(table.purge, testRun(io, { after: run }))
+        await assert.rejects(erase(table.purge, run))
+        await erase(table.purge, testRun(io, { after: run }))
         assert.deepEqual(await listed(io, `${root}/${cut}`), [])
       }
     })
 
-    it('erases nothing more once it is told to stop', async ({ purger, io, root }) => {
+    it('erases nothing more once it is told to stop', async ({ erase, io, root }) => {
       const table = await writeTable(io, `${root}/t`)
       const signal = AbortSignal.abort(new Error('stop'))
-      await assert.rejects(purger.purge(table.purge, testRun(io, { signal })))
+      await assert.rejects(erase(table.purge, testRun(io, { signal })))
       assert.deepEqual(await listed(io, root), all(table).toSorted())
     })
   })
+}
+
+/** Stages but the root's in which it is the purger that deletes, so that a fault can be put there. */
+function stagesOfOwn(work: PurgerSubject['work']): Stage[] {
+  return reachStages.filter((stage) => stage !== 'root' && !(work && stage === 'data'))
+}
+
+function eraser({ purger, work }: PurgerSubject): Tested['erase'] {
+  const references = new Map<string, string>()
+  return async (purge, run) => {
+    if (!references.has(purge.id)) {
+      const result = await purger.purge(purge, run)
+      if (result.kind === 'done') return
+      references.set(purge.id, result.reference)
+    }
+    const reference = references.get(purge.id)!
+    assert.ok(purger.inspect, 'a purger that hands off has to have inspect')
+    assert.ok(work, 'the subject of a purger that hands off has to have work')
+    for (let inspections = 0; inspections < maxInspections; inspections++) {
+      await work(purge, reference)
+      const inspection = await purger.inspect(purge, reference, run)
+      if (inspection.state === 'finished') return
+      if (inspection.state === 'running') continue
+      references.delete(purge.id)
+      throw new RetryablePurgeError(inspection.message)
+    }
+    assert.fail(`not finished after ${maxInspections} inspections`)
+  }
 }
 
 function all(table: WrittenTable): string[] {
