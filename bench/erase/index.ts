@@ -27,7 +27,7 @@ export async function run(args: string[]): Promise<void> {
     args,
     options: {
       store: { type: 'string', default: 'stand-in' },
-      files: { type: 'string', default: '100000' },
+      files: { type: 'string', default: '300000' },
       rounds: { type: 'string', default: '5' },
       delay: { type: 'string', default: 'none' },
       record: { type: 'boolean', default: false },
