@@ -2,6 +2,17 @@
  * The members of one JSON object that is too large to be parsed at once, as its bytes arrive. Members that nobody asks
  * for cost no memory; of a member that is an array, each element is given by itself.
  */
+import {
+  backslash,
+  closeBrace,
+  closeBracket,
+  colon,
+  comma,
+  maxDepth,
+  openBrace,
+  openBracket,
+  quote,
+} from './characters.ts'
 import { JsonError, type JsonValue, parseJson } from './exact-json.ts'
 
 /** A member, or one element of a member that is an array. */
@@ -25,18 +36,6 @@ export async function* readMembers(
   for await (const chunk of chunks) yield scanner.push(chunk)
   scanner.end()
 }
-
-const quote = 34
-const comma = 44
-const colon = 58
-const openBracket = 91
-const backslash = 92
-const closeBracket = 93
-const openBrace = 123
-const closeBrace = 125
-
-/** Levels of arrays and objects inside one another, as in `exact-json.ts`. */
-const maxDepth = 200
 
 /** Where in the object the scanner is: `closed` behind the end of an array that was given by elements. */
 type Part = 'before' | 'key' | 'value' | 'elements' | 'closed' | 'after'
