@@ -204,7 +204,23 @@ export interface IcebergPurger {
   inspect?(purge: Purge, reference: string, run: PurgeRun): Promise<Inspection>
   /** Stops a purge that was handed off, as far as possible. */
   cancel?(purge: Purge, reference: string, run: PurgeRun): Promise<void>
+  /**
+   * Makes a message, for {@link PurgerContext.deliver} to keep, of what an external engine POSTs to
+   * `/management/v1/purges/{id}/callback`. Nobody else has authenticated it: throws {@link UnauthenticMessageError} (401)
+   * unless it is the engine's, and BadRequestException (400) when it cannot be understood. Called on any server.
+   */
+  receive?(callback: PurgeCallback): Promise<PurgeMessage>
   close?(): Promise<void>
+}
+
+/** A request that an external engine makes about a purge. */
+export interface PurgeCallback {
+  /** From the URL. There is such a purge, in a warehouse of this purger. */
+  readonly purgeId: string
+  /** By their names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  /** As it came: JSON of at most 32 KiB, or empty. */
+  readonly body: Buffer
 }
 
 export interface PurgerContext {
@@ -240,6 +256,13 @@ export class RetryablePurgeError extends Error {
 /** The store asks for patience. Tried again like any other, but the attempt does not count: only time helps. */
 export class ThrottledPurgeError extends RetryablePurgeError {
   override readonly name = 'ThrottledPurgeError'
+  /** Milliseconds that it asks for, at least; undefined when it does not say. */
+  readonly retryAfter: number | undefined
+
+  constructor(message: string, options: ErrorOptions & { readonly retryAfter?: number | undefined } = {}) {
+    super(message, options)
+    this.retryAfter = options.retryAfter
+  }
 }
 
 /** No attempt can succeed as things stand: corrupt manifest, encrypted table, unknown format version. */
@@ -255,4 +278,9 @@ export class BlockedPurgeError extends PermanentPurgeError {
 /** Nothing may be erased until a person decides: a live table has the same metadata file or UUID. */
 export class HeldPurgeError extends Error {
   override readonly name = 'HeldPurgeError'
+}
+
+/** A call-back that is not the engine's, or too old to be believed. */
+export class UnauthenticMessageError extends Error {
+  override readonly name = 'UnauthenticMessageError'
 }

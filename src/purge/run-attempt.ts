@@ -15,6 +15,7 @@ import {
   type OutcomeCounts,
   PermanentPurgeError,
   type PurgeResult,
+  RetryablePurgeError,
   ThrottledPurgeError,
 } from './purger.ts'
 import { choosePurger, type Purgers, purgerNamed } from './routing.ts'
@@ -180,10 +181,7 @@ async function purgeOrInspect(
         attachments: inspection.attachments ?? [],
       }
     case 'failed':
-      return {
-        kind: 'elsewhere',
-        end: { state: 'pending', delay: inspectInterval, error: inspection.message, resubmit: true },
-      }
+      throw new HandOffFailedError(inspection.message)
   }
 }
 
@@ -218,11 +216,17 @@ function endOf(
   if (signal?.aborted) return { state: 'pending', delay: 0, handedBack: true }
   logger.error({ err: error }, 'purge attempt ended with an error')
   const message = error instanceof Error ? error.message : String(error)
-  if (!backoff || error instanceof PermanentPurgeError) return { state: 'failed', error: message }
+  const resubmit = error instanceof HandOffFailedError
+  if (!backoff || error instanceof PermanentPurgeError) return { state: 'failed', error: message, resubmit }
   const delay = retryDelay(backoff, attempt.fruitful ? 1 : lease.fruitless)
-  if (isThrottled(error)) return { state: 'pending', delay, error: message, handedBack: true }
-  if (!attempt.fruitful && lease.fruitless >= lease.maxAttempts) return { state: 'failed', error: message }
-  return { state: 'pending', delay, error: message }
+  if (isThrottled(error)) {
+    const asked = error instanceof ThrottledPurgeError ? (error.retryAfter ?? 0) : 0
+    return { state: 'pending', delay: Math.max(delay, asked), error: message, handedBack: true }
+  }
+  if (!attempt.fruitful && lease.fruitless >= lease.maxAttempts) {
+    return { state: 'failed', error: message, resubmit }
+  }
+  return { state: 'pending', delay, error: message, resubmit }
 }
 
 /** Whether the store only asks for patience. */
@@ -230,6 +234,11 @@ function isThrottled(error: unknown): boolean {
   if (error instanceof ThrottledPurgeError) return true
   const { name, message } = error as Error
   return name === 'StorageUnavailableError' && /SlowDown|HTTP (?:429|503)/.test(message)
+}
+
+/** What was handed off has failed, as its engine says. Counts as a failed attempt; the next one hands it off anew. */
+class HandOffFailedError extends RetryablePurgeError {
+  override readonly name = 'HandOffFailedError'
 }
 
 /** Others wait, and this purge has worked for a while: it goes on when they have had their turn. */

@@ -41,7 +41,12 @@ export interface Progress {
 /** How an attempt ended. */
 export type AttemptEnd =
   | { readonly state: 'succeeded'; readonly evidence: Evidence }
-  | { readonly state: 'failed'; readonly error: string }
+  | {
+      readonly state: 'failed'
+      readonly error: string
+      /** What was handed off has failed: the next attempt hands it off anew. */
+      readonly resubmit?: boolean
+    }
   | { readonly state: 'held'; readonly reason: string }
   /** To be tried again, after `delay` milliseconds. */
   | {
@@ -212,7 +217,7 @@ function chunks<T>(items: readonly T[]): T[][] {
 
 function referenceAfter(end: AttemptEnd, before: string | null): string | null {
   if (end.state === 'handed_off') return end.reference
-  return end.state === 'pending' && end.resubmit ? null : before
+  return 'resubmit' in end && end.resubmit ? null : before
 }
 
 function columnsOf(progress: Progress) {
