@@ -16,6 +16,8 @@ const builtIn: Readonly<Record<string, IcebergPurgerFactory>> = {
   /** What the idea's first draft called it. */
   'jdbc-async': () => new SqlAsyncPurger(),
   'audit-only': auditOnly,
+  webhook: async (...given) =>
+    (await import('./purgers/webhook/webhook-purger.ts')).createWebhookPurger(...given),
 }
 
 /**
