@@ -1,0 +1,229 @@
+import { describe, expect, it } from 'vitest'
+import type { IcebergPurger } from '../../../src/purge/purger.ts'
+import { dialects } from '../../../src/testing/databases.ts'
+import type { WrittenTable } from '../../../src/testing/table-writer/table.ts'
+import { watchDeletes } from '../../../src/testing/watched-file-io.ts'
+import { secret } from './service.ts'
+import { Setting } from './setting.ts'
+
+const everything = ({ files }: WrittenTable) => Object.values(files).flat().toSorted()
+
+describe.each(dialects)('webhook with a ledger on %s', (dialect) => {
+  it('tells the service all it has to know, and erases the rest when it is done', async () => {
+    await using setting = await Setting.open(dialect, { publicUrl: 'https://lake.example.com' })
+    const { fixture, service } = setting
+    const table = await fixture.table('t')
+    const neighbour = await fixture.table('t2')
+    const id = await fixture.drop('t')
+    expect(await setting.run(id)).toEqual({ state: 'handed_off', message: undefined })
+    expect(service.documents()).toEqual([
+      {
+        version: 1,
+        event: 'purge.requested',
+        id,
+        generation: 1,
+        warehouse: 'main',
+        kind: 'table',
+        namespace: ['ns'],
+        name: 't',
+        uuid: table.purge.uuid,
+        metadataLocation: table.purge.metadataLocation,
+        requestedAt: new Date((await setting.record(id)).purge.request.requestedAt).toISOString(),
+        files: expect.any(Number) as number,
+        bytes: expect.any(Number) as number,
+        locations: [`${fixture.location('t')}/`],
+        keep: [],
+        callbackUrl: `https://lake.example.com/management/v1/purges/${id}/callback`,
+      },
+    ])
+    expect(service.received[0]!.headers).toMatchObject({
+      'content-type': 'application/json',
+      'webhook-id': `purge_${id}_1_requested`,
+    })
+    await service.idle()
+    const others = everything(table).filter((path) => !table.files.data.includes(path))
+    expect(await fixture.files()).toEqual([...others, ...everything(neighbour)].toSorted())
+
+    expect(await setting.run(id)).toEqual({ state: 'succeeded', message: undefined })
+    expect(await fixture.files()).toEqual(everything(neighbour))
+    expect(service.received.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      'POST /purges',
+      'GET /status/job-1',
+    ])
+    expect((await fixture.ledger.certificate(id))!.certificate).toMatchObject({ state: 'succeeded' })
+  })
+
+  it('names the places that must be kept', async () => {
+    await using setting = await Setting.open(dialect)
+    const { fixture } = setting
+    const lender = await fixture.table('lender')
+    const borrowed = lender.files.data.slice(0, 3)
+    const nested = await fixture.tableAt('nested', 't/nested')
+    const table = await fixture.table('t', { borrowed: [...borrowed, nested.files.data[0]!] })
+    const id = await fixture.drop('t')
+    await setting.run(id)
+    expect(setting.job.document).toMatchObject({
+      keep: [
+        { location: `${fixture.location('lender')}/`, rule: 'inside-live-table' },
+        { location: `${fixture.location('t')}/nested/`, rule: 'inside-live-table' },
+      ],
+    })
+    expect(await setting.run(id)).toMatchObject({ state: 'succeeded' })
+    expect(await fixture.files()).toEqual([...everything(lender), ...everything(nested)].toSorted())
+    const { counts } = await setting.record(id)
+    expect(counts.data).toEqual({ deleted: setting.job.document.files, kept: 4 })
+    expect(table.files.data.length).toBeGreaterThan(4)
+  })
+
+  it('sends the same message again after a crash between the answer and the ledger', async () => {
+    await using setting = await Setting.open(dialect)
+    const { fixture, service, purger } = setting
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const paused: IcebergPurger = {
+      name: 'webhook',
+      waits: false,
+      purge: async (purge, run) => {
+        const result = await purger.purge(purge, run)
+        // The answer comes too late: the lease is lost, and another worker takes the purge up.
+        await fixture.ledger.hold(id, 'a moment')
+        await fixture.ledger.release(id)
+        expect(await setting.run(id, { owner: 'test:2' })).toMatchObject({ state: 'handed_off' })
+        return result
+      },
+    }
+    expect(await setting.run(id, { purger: paused })).toMatchObject({ state: 'handed_off' })
+    const [first, second] = service.received
+    expect(service.received).toHaveLength(2)
+    expect(second!.headers['webhook-id']).toBe(first!.headers['webhook-id'])
+    expect(service.jobs.size).toBe(1)
+    expect(await setting.run(id)).toMatchObject({ state: 'succeeded' })
+  })
+
+  it('cannot be cancelled any more once the service may have been told', async () => {
+    await using setting = await Setting.open(dialect)
+    const { fixture, service } = setting
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    service.fault = (_, response) => {
+      response.destroy()
+      return true
+    }
+    const end = await setting.run(id)
+    expect(end).toMatchObject({
+      state: 'pending',
+      message: expect.stringContaining('gave no answer') as string,
+    })
+    expect((await setting.record(id)).begunAt).toBeDefined()
+    await expect(fixture.ledger.cancel(id)).rejects.toThrow('has begun to erase files')
+  })
+
+  it('never takes the word of a service for it: what is said to be erased is looked for', async () => {
+    await using setting = await Setting.open(dialect)
+    const { fixture, service } = setting
+    const table = await fixture.table('t')
+    const id = await fixture.drop('t', { maxAttempts: 3 })
+    service.erase = async () => []
+    const states: string[] = []
+    for (let attempt = 0; states.at(-1) !== 'failed'; attempt++) {
+      expect(attempt).toBeLessThan(10)
+      states.push((await setting.run(id)).state)
+    }
+    expect(states).toEqual(['handed_off', 'pending', 'handed_off', 'pending', 'handed_off', 'failed'])
+    expect(await fixture.files()).toEqual(everything(table))
+    expect(service.documents().map(({ generation }) => generation)).toEqual([1, 2, 3])
+    expect((await setting.record(id)).lastError).toContain('still there')
+    const [named] = await fixture.ledger.failures(id)
+    expect(table.files.data).toContain(named!.path)
+    expect(named).toMatchObject({ stage: 'data', outcome: 'failed', code: 'StillThere' })
+
+    // Repaired, and asked once more by an operator.
+    service.erase = async (paths) => {
+      await fixture.io.deleteFiles(paths)
+      return []
+    }
+    await fixture.ledger.retry(id)
+    expect(await setting.run(id)).toMatchObject({ state: 'handed_off' })
+    expect(await setting.run(id)).toMatchObject({ state: 'succeeded' })
+    expect(await fixture.files()).toEqual([])
+  })
+
+  it('names the files that the service could not erase, and tells it again', async () => {
+    await using setting = await Setting.open(dialect)
+    const { fixture, service } = setting
+    const table = await fixture.table('t')
+    const id = await fixture.drop('t')
+    const stubborn = table.files.data[1]!
+    const erase = service.erase
+    service.erase = async (paths) => {
+      await erase(paths.filter((path) => path !== stubborn))
+      const failure = { path: stubborn, outcome: 'failed', code: 'SlowDown', message: 'busy' } as const
+      return paths.includes(stubborn) ? [failure] : []
+    }
+    await setting.run(id)
+    expect(await setting.run(id)).toEqual({
+      state: 'pending',
+      message: 'The service failed: 1 files are left',
+    })
+    expect(await fixture.ledger.failures(id)).toMatchObject([
+      { path: stubborn, stage: 'data', outcome: 'failed', code: 'SlowDown', message: 'busy' },
+    ])
+    service.erase = erase
+    await setting.run(id)
+    expect(await setting.run(id)).toMatchObject({ state: 'succeeded' })
+    expect(await fixture.files()).toEqual([])
+    expect(await fixture.ledger.failures(id)).toEqual([])
+  })
+
+  it('fails at once when the store forbids it, and tells the service again after a retry', async () => {
+    await using setting = await Setting.open(dialect)
+    const { fixture, service } = setting
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const erase = service.erase
+    service.erase = async (paths) =>
+      paths.map((path) => ({ path, outcome: 'blocked', code: 'AccessDenied', message: 'locked' }))
+    await setting.run(id)
+    expect(await setting.run(id)).toMatchObject({ state: 'failed' })
+    expect((await fixture.ledger.failures(id))[0]).toMatchObject({ outcome: 'blocked', code: 'AccessDenied' })
+    service.erase = erase
+    await fixture.ledger.retry(id)
+    expect(await setting.run(id)).toMatchObject({ state: 'pending' })
+    expect(await setting.run(id)).toMatchObject({ state: 'handed_off' })
+    expect(await setting.run(id)).toMatchObject({ state: 'succeeded' })
+  })
+
+  it('goes on here when the data files are gone, whatever becomes of the service', async () => {
+    await using setting = await Setting.open(dialect)
+    const { fixture, service } = setting
+    const table = await fixture.table('t')
+    const id = await fixture.drop('t')
+    await setting.run(id)
+    await service.idle()
+    const manifest = table.files.manifests[0]!
+    const stuck = watchDeletes(fixture.io, () => ({
+      outcome: 'failed',
+      code: 'InternalError',
+      message: 'no',
+    }))
+    expect(await setting.run(id, { io: stuck })).toMatchObject({ state: 'pending' })
+    expect(await fixture.files()).toContain(manifest)
+    service.fault = () => {
+      throw new Error('The service is not asked again.')
+    }
+    expect(await setting.run(id)).toMatchObject({ state: 'succeeded' })
+    expect(await fixture.files()).toEqual([])
+  })
+
+  it('keeps the secret to itself', async () => {
+    await using setting = await Setting.open(dialect)
+    const { fixture, service } = setting
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    await setting.run(id)
+    const row = await fixture.database.reader.selectFrom('purges').selectAll().executeTakeFirstOrThrow()
+    const seen = JSON.stringify([row, service.received])
+    expect(seen).toContain('job-1')
+    expect(seen).not.toContain(secret.slice('whsec_'.length))
+  })
+})
