@@ -6,18 +6,16 @@ import type { Metrics } from '../observability/metrics.ts'
 import type { Pacer } from '../purge/deletion/pacer.ts'
 import type { RateLimit } from '../purge/deletion/rate-limit.ts'
 import type { Ledger } from '../purge/ledger/ledger.ts'
-import type { IcebergPurger } from '../purge/purger.ts'
+import type { Purgers } from '../purge/routing.ts'
 import type { Authorizer } from '../security/authorizer.ts'
 import type { FileIO } from '../storage/file-io.ts'
 
-/** One warehouse, ready to serve. */
-export interface Warehouse {
+/** One warehouse, ready to serve. Its purgers' `waits` says whether DELETE waits, and they hear call-backs; the workers have their own. */
+export interface Warehouse extends Purgers {
   readonly name: string
   readonly catalog: Catalog
   readonly io: FileIO
   readonly config: WarehouseConfig
-  /** Whose `waits` says whether DELETE waits; the workers have their own. */
-  readonly purger: IcebergPurger
   /** Files a second that may be deleted here. */
   readonly rateLimit: RateLimit | undefined
   close(): Promise<void>

@@ -164,13 +164,13 @@ async function openWarehouse(
     works: false,
     deliver: shared.deliver,
   }
-  const purgers = await createPurgers(config.purge, context)
+  const { purger, routes, close: closePurgers } = await createPurgers(config.purge, context)
   const rateLimit = shared.pacer.rateLimit(config.purge.filesPerSecond)
   const close = async () => {
-    await purgers.close()
+    await closePurgers()
     await io.close()
   }
-  return { name, catalog, io, config, purger: purgers.purger, rateLimit, close }
+  return { name, catalog, io, config, purger, routes, rateLimit, close }
 }
 
 /** Lets requests finish; those that take longer are cut off, and what they began is in the database. */

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { badRequest, IcebergError } from '../../iceberg/errors.ts'
 import { PurgeMessageError } from '../../purge/ledger/messages.ts'
 import { type PurgeMessage, UnauthenticMessageError } from '../../purge/purger.ts'
+import { purgerNamed } from '../../purge/routing.ts'
 import type { Answer } from '../call.ts'
 import type { Dependencies } from '../deps.ts'
 
@@ -10,7 +11,7 @@ import type { Dependencies } from '../deps.ts'
 export const maxCallback = 32 * 1024
 
 /**
- * Keeps what the purger of the purge's warehouse makes of a call-back. The purger alone says whether it is the engine's: no
+ * Keeps what the purger that works on the purge makes of a call-back. The purger alone says whether it is the engine's: no
  * user is asked for. 202 also when the purge is over, so that nobody calls back again. Throws NoSuchPurgeException, also for
  * a purger that takes no call-backs, NotAuthorizedException, BadRequestException.
  */
@@ -21,7 +22,8 @@ export async function receiveCallback(
   body: Buffer,
 ): Promise<Answer> {
   const record = await deps.ledger.get(id)
-  const purger = record && deps.warehouses.get(record.purge.warehouse)?.purger
+  const warehouse = record && deps.warehouses.get(record.purge.warehouse)
+  const purger = warehouse && purgerNamed(warehouse, record.purger)
   if (!purger?.receive) {
     throw new IcebergError(
       'NoSuchPurgeException',

@@ -19,7 +19,9 @@ class Running implements AsyncDisposable {
     const service = await WebhookService.start(new LocalFileIO(['/nowhere']))
     service.polled = false
     const options = { url: service.url, secrets: [secret], publicUrl }
-    const served = await serve({ dialect, purge: { purger: 'webhook', options } })
+    const when = { minFiles: 1, property: undefined, value: undefined }
+    const routes = [{ when, purger: 'webhook', options }]
+    const served = await serve({ dialect, purge: { purger: 'sql-async', routes } })
     service.io = new LocalFileIO([served.folder])
     return new Running(served, service)
   }

@@ -118,6 +118,28 @@ describe.each(dialects)('webhook with a ledger on %s', (dialect) => {
     await expect(fixture.ledger.cancel(id)).rejects.toThrow('has begun to erase files')
   })
 
+  it('waits as long as the service asks for, and does not count that', async () => {
+    await using setting = await Setting.open(dialect)
+    const { fixture, service } = setting
+    await fixture.table('t')
+    const id = await fixture.drop('t', { maxAttempts: 1 })
+    service.fault = (_, response) => {
+      response.writeHead(503, { 'retry-after': '120' }).end('a window')
+      return true
+    }
+    for (let attempt = 0; attempt < 2; attempt++) {
+      expect(await setting.run(id)).toMatchObject({
+        state: 'pending',
+        message: expect.stringContaining('answered 503: a window') as string,
+      })
+      const { attempts, nextAttemptAt, updatedAt } = await setting.record(id)
+      expect([attempts, nextAttemptAt - updatedAt]).toEqual([0, 120_000])
+    }
+    service.fault = () => false
+    await setting.run(id)
+    expect(await setting.run(id)).toMatchObject({ state: 'succeeded' })
+  })
+
   it('never takes the word of a service for it: what is said to be erased is looked for', async () => {
     await using setting = await Setting.open(dialect)
     const { fixture, service } = setting

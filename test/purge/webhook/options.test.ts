@@ -73,6 +73,7 @@ describe('the options of webhook', () => {
   it('make a purger by its alias', async () => {
     const context = {
       logger: pino({ level: 'silent' }),
+      warehouse: { name: 'lake', location: 's3://lake' },
       serverIdentity: 'test:1',
       works: true,
       deliver: async () => true,
