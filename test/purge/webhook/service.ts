@@ -139,7 +139,7 @@ export class WebhookService implements AsyncDisposable {
       return job ? json(response, 200, job.status) : json(response, 404, {})
     }
     const document = JSON.parse(body) as PurgeDocument
-    if (document.event !== 'purge.requested') return json(response, 202, {})
+    if (document.event !== 'purge.requested') return void response.writeHead(204).end()
     const { reference } = this.#jobOf(String(headers['webhook-id']), document)
     json(response, 202, { reference, ...(this.polled && { statusUrl: `/status/${reference}` }) })
   }

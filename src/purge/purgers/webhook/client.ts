@@ -11,7 +11,7 @@ const maxAnswer = 64 * 1024
 const maxRetryAfter = 3_600_000
 
 /** An answer that is neither a redirect nor an error that may pass. */
-export interface ServiceAnswer {
+interface ServiceAnswer {
   readonly status: number
   readonly text: string
 }
@@ -32,10 +32,12 @@ export class WebhookClient {
    * @param id names the message: the same for every repetition.
    */
   async post(id: string, document: object, signal: AbortSignal): Promise<JsonValue> {
-    const { url } = this.#options
-    const answer = await this.#request(url, id, signal, Buffer.from(printJson(document)))
-    if (answer.status >= 400) throw refused(url, answer)
-    return answerJson(url, answer)
+    return answerJson(this.#options.url, await this.#post(id, document, signal))
+  }
+
+  /** {@link post}s what needs no answer: only its status counts. */
+  async tell(id: string, document: object, signal: AbortSignal): Promise<void> {
+    await this.#post(id, document, signal)
   }
 
   /**
@@ -48,6 +50,13 @@ export class WebhookClient {
     if (answer.status === 404 || answer.status === 410) return undefined
     if (answer.status >= 400) throw refused(url, answer)
     return answerJson(url, answer)
+  }
+
+  async #post(id: string, document: object, signal: AbortSignal): Promise<ServiceAnswer> {
+    const { url } = this.#options
+    const answer = await this.#request(url, id, signal, Buffer.from(printJson(document)))
+    if (answer.status >= 400) throw refused(url, answer)
+    return answer
   }
 
   async #request(url: URL, id: string, signal: AbortSignal, body?: Buffer): Promise<ServiceAnswer> {

@@ -109,7 +109,7 @@ export class WebhookPurger implements IcebergPurger {
 
   async cancel(purge: Purge, reference: string, run: PurgeRun): Promise<void> {
     const delivery = { purge, generation: sentOf(run).generation }
-    await this.#client.post(messageId(delivery, 'cancel'), cancelDocument(delivery, reference), run.signal)
+    await this.#client.tell(messageId(delivery, 'cancel'), cancelDocument(delivery, reference), run.signal)
   }
 
   async receive({ purgeId, headers, body }: PurgeCallback): Promise<PurgeMessage> {
