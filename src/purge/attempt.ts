@@ -4,7 +4,7 @@ import type { Database } from '../database/database.ts'
 import type { FileIO } from '../storage/file-io.ts'
 import { forwardFileIO } from '../storage/forward.ts'
 import type { Clock } from './clock.ts'
-import { keepOthers } from './guard.ts'
+import { enclosedPlaces, keepOthers } from './guard.ts'
 import type { Lease } from './ledger/claims.ts'
 import {
   type AttemptEnd,
@@ -142,6 +142,7 @@ export class Attempt {
         }),
       ),
       keep: keepOthers(database.reader, lease.purge),
+      enclosed: () => attempt.#persist(() => enclosedPlaces(database.reader, lease.purge)),
       deleteConcurrency,
       get checkpoint() {
         return attempt.#checkpoint
@@ -272,7 +273,7 @@ export class Attempt {
 }
 
 /** The database was not there, or did not say whether it has committed; what is written is absolute and can be repeated. */
-function isOutage(error: unknown): boolean {
+export function isOutage(error: unknown): boolean {
   const { name, type } = error as { name?: string; type?: string }
   return name === 'CommitUnknownError' || type === 'ServiceUnavailableException'
 }

@@ -5,6 +5,7 @@
 import type { Selectable } from 'kysely'
 import type { Executor, Transaction } from '../database/database.ts'
 import { namespaceLevels } from '../database/namespace-path.ts'
+import { findOverlaps } from '../database/places.ts'
 import type { PurgeTable } from '../database/schema/purges.ts'
 import { InvalidLocationError } from '../storage/file-io.ts'
 import { ancestorKeys, canonicalLocation, placeKey } from '../storage/location.ts'
@@ -104,6 +105,19 @@ export function keepOthers(executor: Executor, purge: Purge): KeepRule {
     }
     return directories.map(({ rule }) => rule)
   }
+}
+
+/** The places of others that lie inside a purge's own locations. */
+export async function enclosedPlaces(executor: Executor, purge: Purge): Promise<string[]> {
+  const own = purge.locations.map(({ location }) => placeKey(location))
+  const enclosed = new Set<string>()
+  for (const key of own) {
+    for (const { location, placeKey: place, holder } of await findOverlaps(executor, key)) {
+      const isOther = holder.kind === 'entry' || holder.purgeId !== purge.id
+      if (isOther && place.startsWith(key) && !own.includes(place)) enclosed.add(location)
+    }
+  }
+  return [...enclosed]
 }
 
 function verdict(

@@ -62,6 +62,11 @@ export interface PurgeRun {
   readonly io: FileIO
   /** Which paths must stay, of those that other tables hold; see `guard.ts`. */
   readonly keep: KeepRule
+  /**
+   * Places of other tables, and of other purges that are not over, that lie inside this purge's own locations. For engines
+   * that cannot ask `keep`: of what lies inside the own locations, this is what stays. Nobody can add one.
+   */
+  enclosed(): Promise<readonly string[]>
   /** Batches to have in flight at most. */
   readonly deleteConcurrency: number
   /** What an earlier attempt has saved last; undefined for a first one. */

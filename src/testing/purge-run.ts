@@ -29,6 +29,8 @@ export interface TestRunOptions {
   /** An attempt that this one goes on from. */
   readonly after?: TestRun
   readonly keep?: KeepRule
+  /** Places of others inside the purge's own. @default none */
+  readonly enclosed?: readonly string[]
   /** What external engines have said. @default none */
   readonly messages?: readonly PurgeMessage[]
   /** @default 4 */
@@ -49,6 +51,7 @@ export function testRun(io: FileIO, options: TestRunOptions = {}): TestRun {
     logger: pino({ level: 'silent' }),
     io,
     keep: options.keep ?? (async (paths) => paths.map(() => undefined)),
+    enclosed: async () => options.enclosed ?? [],
     deleteConcurrency: options.deleteConcurrency ?? 4,
     get checkpoint() {
       return checkpoint
