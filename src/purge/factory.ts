@@ -18,6 +18,8 @@ const builtIn: Readonly<Record<string, IcebergPurgerFactory>> = {
   'audit-only': auditOnly,
   webhook: async (...given) =>
     (await import('./purgers/webhook/webhook-purger.ts')).createWebhookPurger(...given),
+  kafka: async (options, context) =>
+    (await import('./purgers/kafka/kafka-purger.ts')).kafkaPurger(options, context),
 }
 
 /**

@@ -1,0 +1,200 @@
+/** The one file that speaks with the Kafka client: publishing, and consuming at least once, whatever the brokers do. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  Admin,
+  type BaseOptions,
+  CompressionAlgorithms,
+  Consumer,
+  type Message,
+  MessagesStreamFallbackModes,
+  MessagesStreamModes,
+  Producer,
+} from '@platformatic/kafka'
+import type { Logger } from 'pino'
+import type { KafkaOptions } from './options.ts'
+
+/** Milliseconds before a consumer that failed is begun again; doubles. */
+const firstPause = 250
+const lastPause = 15_000
+/** Milliseconds: a member that died is missed after the session; heartbeats go on during long tasks. */
+const membership = { heartbeatInterval: 2_000, sessionTimeout: 10_000, rebalanceTimeout: 20_000 }
+/** Acknowledged by every replica that is in sync. */
+const allReplicas = -1
+
+/** Publishes with acknowledgement by all replicas in sync, each message once in spite of repetitions on the way. */
+export class Publisher {
+  readonly #options: KafkaOptions
+  #producer: Producer | undefined
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(options: KafkaOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when the brokers have the message. Messages go out one after another. Throws what the client throws. */
+  async publish(topic: string, key: string, body: unknown): Promise<void> {
+    const turn = this.#last.then(() => this.#publish(topic, key, body))
+    this.#last = turn.catch(() => undefined)
+    await turn
+  }
+
+  async close(): Promise<void> {
+    await this.#last
+    await this.#producer?.close()
+    this.#producer = undefined
+  }
+
+  async #publish(topic: string, key: string, body: unknown): Promise<void> {
+    this.#producer ??= new Producer({
+      ...clientOptions(this.#options),
+      idempotent: true,
+      acks: allReplicas,
+      compression: CompressionAlgorithms.GZIP,
+    })
+    const message = { topic, key: Buffer.from(key), value: Buffer.from(JSON.stringify(body)) }
+    try {
+      await this.#producer.send({ messages: [message] })
+    } catch (error) {
+      // Its sequence may be broken: the next message gets another producer.
+      const broken = this.#producer
+      this.#producer = undefined
+      await broken.close().catch(() => undefined)
+      throw error
+    }
+  }
+}
+
+export interface Consumption {
+  readonly topic: string
+  readonly group: string
+  readonly logger: Logger
+  /**
+   * Deals with one message. The offset moves on when it resolves; when it throws, the message comes again, here or
+   * elsewhere. The signal aborts when the consumer stops.
+   */
+  handle(body: Buffer, signal: AbortSignal): Promise<void>
+}
+
+/** A member of a group that reads a topic, one message after another, until it is stopped. */
+export class Subscription {
+  readonly #options: KafkaOptions
+  readonly #consumption: Consumption
+  readonly #stopped = new AbortController()
+  readonly #running: Promise<void>
+
+  constructor(options: KafkaOptions, consumption: Consumption) {
+    this.#options = options
+    this.#consumption = consumption
+    this.#running = this.#run()
+  }
+
+  /** Leaves the group. What is being handled is aborted, and comes again elsewhere. */
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error('The consumer stops.'))
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopped
+    const { topic, group, logger } = this.#consumption
+    let pause = firstPause
+    while (!signal.aborted) {
+      try {
+        await createTopics(this.#options)
+        await this.#consume(() => {
+          pause = firstPause
+        })
+      } catch (error) {
+        if (signal.aborted) return
+        logger.warn({ err: error, topic, group }, 'consumer of Kafka interrupted; it is begun again')
+        await sleep(pause, undefined, { signal }).catch(() => undefined)
+        pause = Math.min(pause * 2, lastPause)
+      }
+    }
+  }
+
+  async #consume(onProgress: () => void): Promise<void> {
+    const { signal } = this.#stopped
+    const { topic, group, logger, handle } = this.#consumption
+    const consumer = new Consumer({ ...clientOptions(this.#options), groupId: group, ...membership })
+    let closing: Promise<void> | undefined
+    const close = () => {
+      closing ??= consumer.close(true).catch((error: unknown) => {
+        logger.debug({ err: error, topic, group }, 'consumer not closed cleanly')
+      })
+      return closing
+    }
+    const onStop = () => void close()
+    signal.addEventListener('abort', onStop, { once: true })
+    try {
+      signal.throwIfAborted()
+      const stream = await consumer.consume({
+        topics: [topic],
+        mode: MessagesStreamModes.COMMITTED,
+        fallbackMode: MessagesStreamFallbackModes.EARLIEST,
+        autocommit: false,
+        maxWaitTime: 500,
+      })
+      for await (const message of stream) {
+        // Read ahead, and another member's since the group was shared out anew.
+        if (!isAssigned(consumer, message)) continue
+        await handle(message.value, signal)
+        onProgress()
+        // Not awaited: it may wait for a rebalance. Where it is lost, the message comes again.
+        Promise.resolve(message.commit()).catch((error: unknown) => {
+          logger.debug({ err: error, topic, group }, 'offset not committed')
+        })
+      }
+    } finally {
+      signal.removeEventListener('abort', onStop)
+      await close()
+    }
+  }
+}
+
+/** Makes the topics that are missing, if the options ask for it. Throws what the client throws. */
+async function createTopics(options: KafkaOptions): Promise<void> {
+  const { createTopics: wanted, topics } = options
+  if (!wanted) return
+  const admin = new Admin(clientOptions(options))
+  try {
+    const there = await admin.listTopics()
+    for (const topic of [topics.tasks, topics.results]) {
+      if (there.includes(topic)) continue
+      try {
+        await admin.createTopics({
+          topics: [topic],
+          partitions: wanted.partitions,
+          replicas: wanted.replication,
+        })
+      } catch (error) {
+        if (!isThereAlready(error)) throw error
+      }
+    }
+  } finally {
+    await admin.close()
+  }
+}
+
+function clientOptions({ clientId, brokers, tls, sasl }: KafkaOptions): BaseOptions {
+  return {
+    clientId,
+    bootstrapBrokers: [...brokers],
+    ...(tls && { tls: definedOf(tls) }),
+    ...(sasl && { sasl }),
+  }
+}
+
+function definedOf<T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never
+}
+
+function isAssigned({ assignments }: Consumer, { topic, partition }: Message): boolean {
+  return assignments?.some((each) => each.topic === topic && each.partitions.includes(partition)) ?? false
+}
+
+/** Somebody else has made it meanwhile. */
+function isThereAlready(error: unknown): boolean {
+  const { errors = [], apiId } = error as { errors?: readonly unknown[]; apiId?: string }
+  return apiId === 'TOPIC_ALREADY_EXISTS' || errors.some(isThereAlready)
+}

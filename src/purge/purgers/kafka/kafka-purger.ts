@@ -1,0 +1,163 @@
+/**
+ * Hands the data stage of a purge over to the consumers of a topic: on as many machines as wanted, ours (`moulin worker
+ * --kafka`) or anybody's. The server plans, publishes, keeps the receipts, and when all tasks are accounted for looks for
+ * every file itself before it erases manifests, lists, statistics, metadata and root.
+ */
+import type { ManifestFile } from '../../../iceberg/manifests/manifest-list.ts'
+import { checkpointOf, isPast } from '../../checkpoint.ts'
+import { eraseFiles } from '../../deletion/erase-files.ts'
+import { eraseReach } from '../../erase-reach.ts'
+import { StillThereError, verifyErased } from '../../erased-elsewhere.ts'
+import { PurgeMessageError } from '../../ledger/messages.ts'
+import {
+  type IcebergPurger,
+  type Inspection,
+  type Purge,
+  type PurgeResult,
+  type PurgeRun,
+  type PurgerContext,
+  RetryablePurgeError,
+} from '../../purger.ts'
+import { readManifestLists } from '../../reach.ts'
+import { readRoot } from '../../root.ts'
+import { Publisher, Subscription } from './client.ts'
+import { InvalidMessageError, messageKey, parseReceipt, receiptKey } from './messages.ts'
+import { type KafkaOptions, kafkaOptions } from './options.ts'
+import { makePlan, nextGeneration, type Plan, planOf, taskMessages } from './plan.ts'
+import { accountOf, failureOf, namedFailures } from './receipts.ts'
+
+/** Factory of the purger `kafka`; see docs/guides/kafka.md. Nothing is contacted yet. */
+export function kafkaPurger(options: Readonly<Record<string, unknown>>, context: PurgerContext): KafkaPurger {
+  return new KafkaPurger(kafkaOptions(options), context)
+}
+
+export class KafkaPurger implements IcebergPurger {
+  readonly name = 'kafka'
+  readonly waits = false
+  readonly #options: KafkaOptions
+  readonly #publisher: Publisher
+  readonly #receipts: Subscription | undefined
+
+  constructor(options: KafkaOptions, context: PurgerContext) {
+    const { results } = options.topics
+    this.#options = options
+    this.#publisher = new Publisher(options)
+    if (!context.works) return
+    this.#receipts = new Subscription(options, {
+      topic: results,
+      group: `${results}-servers`,
+      logger: context.logger,
+      handle: (body) => keepReceipt(body, context),
+    })
+  }
+
+  async purge(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
+    if (purge.kind === 'view' || isPast(checkpointOf(run.checkpoint), 'data'))
+      return await eraseReach(purge, run)
+    const reach = await readRoot(run.io, purge, run.signal)
+    const manifests = reach.ownsData ? await readManifestLists(run.io, reach, run.signal) : []
+    if (manifests.length === 0) return await eraseReach(purge, run)
+    const plan = planOf(run.checkpoint) ?? makePlan(manifests, run.epoch, this.#options.taskEntries)
+    run.expect(manifests.reduce((sum, { entryCount }) => sum + (entryCount ?? 0), 0))
+    savePlan(run, plan)
+    await this.#publish(purge, run, plan, plan.tasks, manifests)
+    return { kind: 'handed_off', reference: `kafka:${this.#options.topics.tasks}` }
+  }
+
+  async inspect(purge: Purge, _reference: string, run: PurgeRun): Promise<Inspection> {
+    const plan = planOf(run.checkpoint)
+    // Without one, an earlier attempt had come to the stages that are the server's.
+    if (!plan) return await this.#finish(purge, run, undefined)
+    const account = accountOf(plan, await run.messages())
+    const { outstanding, failed, counts } = account
+    const known = { ...plan, left: plan.left || account.left }
+    if (outstanding.length > 0) {
+      const since = plan.published === null ? Number.POSITIVE_INFINITY : Date.now() - plan.published
+      if (since > this.#options.taskTimeout) {
+        const reach = await readRoot(run.io, purge, run.signal)
+        const manifests = await readManifestLists(run.io, reach, run.signal)
+        await this.#publish(purge, run, plan, outstanding, manifests)
+      }
+      return { state: 'running', counts }
+    }
+    if (failed.length === 0) return await this.#finish(purge, run, known)
+    const again = nextGeneration(
+      known,
+      run.epoch,
+      failed.map(({ task }) => task),
+    )
+    const failures = namedFailures(failed)
+    const names = new Set(failures.map(({ path }) => path))
+    const resolved = (await run.reported('data')).filter((path) => !names.has(path))
+    const checkpoint = { ...checkpointOf(run.checkpoint), kafka: again }
+    if (!run.save(checkpoint, { failures, resolved })) run.save(checkpoint, { resolved })
+    throw failureOf(failed)
+  }
+
+  async close(): Promise<void> {
+    await this.#receipts?.stop()
+    await this.#publisher.close()
+  }
+
+  /** What every consumer says is done is looked for; then what is the server's to erase goes. */
+  async #finish(purge: Purge, run: PurgeRun, plan: Plan | undefined): Promise<Inspection> {
+    const data = plan?.left ? eraseFiles : verifyErased(purge)
+    try {
+      const result = await eraseReach(purge, run, { data })
+      return { state: 'finished', mayBeSwept: result.kind === 'done' && result.mayBeSwept === true }
+    } catch (error) {
+      if (plan && error instanceof StillThereError) {
+        savePlan(run, nextGeneration(plan, run.epoch, [...plan.starts.keys()]))
+      }
+      throw error
+    }
+  }
+
+  /** The ledger has the plan before the first task leaves, and afterwards when they left. */
+  async #publish(
+    purge: Purge,
+    run: PurgeRun,
+    plan: Plan,
+    tasks: readonly number[],
+    manifests: readonly ManifestFile[],
+  ): Promise<void> {
+    const { topics, taskTimeout } = this.#options
+    await run.flush()
+    await run.begin()
+    const keep = await run.enclosed()
+    const published = Date.now()
+    for (const task of taskMessages(purge, plan, manifests, {
+      tasks,
+      keep,
+      until: published + taskTimeout,
+    })) {
+      await run.confirm()
+      try {
+        await this.#publisher.publish(topics.tasks, messageKey(task), task)
+      } catch (error) {
+        throw new RetryablePurgeError(`The task was not published: ${(error as Error).message}`, {
+          cause: error,
+        })
+      }
+    }
+    savePlan(run, { ...plan, published })
+    run.logger.info({ generation: plan.generation, tasks: tasks.length }, 'tasks published')
+  }
+}
+
+function savePlan(run: PurgeRun, plan: Plan): void {
+  run.save({ ...checkpointOf(run.checkpoint), kafka: plan })
+}
+
+/** Keeps a receipt for the purge's next inspection, which is due at once. What is no receipt can only be told. */
+async function keepReceipt(body: Buffer, { deliver, logger }: PurgerContext): Promise<void> {
+  try {
+    const receipt = parseReceipt(body)
+    const { purge, generation, task } = receipt
+    const kept = await deliver(purge, [{ key: receiptKey(generation, task), body: receipt }])
+    if (!kept) logger.debug({ purge, generation, task }, 'receipt of a purge that is over')
+  } catch (error) {
+    if (!(error instanceof InvalidMessageError || error instanceof PurgeMessageError)) throw error
+    logger.error({ err: error }, 'message on the results topic passed over')
+  }
+}
