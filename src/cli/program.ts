@@ -50,16 +50,22 @@ SIGINT or SIGTERM finishes the requests under way, then stops; a second one stop
     .description(
       'Erases the files of tables that were dropped with purge, as `serve` does beside its requests, in a process of its own: on as many machines as wanted, with the same configuration as the servers. Purges are claimed from the database, so nothing else connects them.',
     )
+    .option('--kafka', 'do tasks of the purger kafka instead, as a member of its consumer group')
     .addHelpText(
       'after',
       `
 Examples:
   moulin worker --config moulin.yaml              one more hand
+  moulin worker --kafka --config moulin.yaml      one more consumer of the tasks in Kafka
   moulin serve --no-workers --config moulin.yaml  a server that only serves
 
 SIGINT or SIGTERM finishes the batches in flight and hands the purges back; a second one stops at once.`,
     )
-    .action(async (options) => (await import('./worker.ts')).work(options))
+    .action(async (options) =>
+      options.kafka
+        ? (await import('./worker-kafka.ts')).workOnKafka(options)
+        : (await import('./worker.ts')).work(options),
+    )
 
   program
     .command('demo')

@@ -1,0 +1,108 @@
+import { hostname } from 'node:os'
+import { isDeepStrictEqual } from 'node:util'
+import { type Logger, pino } from 'pino'
+import type { Config } from '../config/config.ts'
+import { migrate } from '../database/migrate.ts'
+import { describeDatabase, openDatabase } from '../database/open.ts'
+import { Pacer } from '../purge/deletion/pacer.ts'
+import { type KafkaOptions, kafkaOptions } from '../purge/purgers/kafka/options.ts'
+import { TaskConsumer } from '../purge/purgers/kafka/task-consumer.ts'
+import type { TaskWarehouse } from '../purge/purgers/kafka/task-worker.ts'
+import { openFileIO } from '../storage/open.ts'
+import { CommandError } from './failure.ts'
+import { type ConfigOptions, configOf } from './options.ts'
+import { stopOnSignals } from './signals.ts'
+import { styleFor } from './style.ts'
+import { version } from './version.ts'
+
+/** Warehouses whose tasks come over the same topics. */
+interface Cluster {
+  readonly options: KafkaOptions
+  readonly names: readonly string[]
+}
+
+/** `moulin worker --kafka`: does tasks of the purger kafka. Returns when it works; a signal stops it. */
+export async function workOnKafka(options: ConfigOptions): Promise<void> {
+  const config = await configOf(options)
+  const clusters = clustersOf(config)
+  const style = styleFor(process.stderr)
+  const worker = await startKafkaWorker(config, clusters, pino({ level: config.logging.level }))
+  console.error(
+    [
+      `${style.bold(`Moulin ${version()}`)} does the tasks of ${clusters.flatMap(({ names }) => names).join(', ')}`,
+      `  database   ${describeDatabase(config.database.url)}`,
+      ...clusters.map(
+        ({ options: { brokers, topics } }) => `  kafka      ${topics.tasks} on ${brokers.join(', ')}`,
+      ),
+      style.dim('Ctrl-C stops it: batches in flight are finished, the task goes to another worker.'),
+    ].join('\n'),
+  )
+  stopOnSignals(async (signal) => {
+    console.error(style.dim(`${signal}: finishing the batches in flight …`))
+    await worker.stop()
+  })
+}
+
+async function startKafkaWorker(
+  config: Config,
+  clusters: readonly Cluster[],
+  logger: Logger,
+): Promise<{ stop(): Promise<void> }> {
+  const database = await openDatabase(config.database.url, { poolSize: config.database.poolSize })
+  const pacer = new Pacer({ filesPerSecond: config.purge.filesPerSecond })
+  const opened: TaskWarehouse[] = []
+  const consumers: TaskConsumer[] = []
+  const stop = async () => {
+    for (const consumer of consumers) await consumer.stop()
+    for (const { io } of opened) await io.close()
+    await database.close()
+  }
+  try {
+    await migrate(database)
+    for (const { options, names } of clusters) {
+      const warehouses = new Map(names.map((name) => [name, openWarehouse(config, name, pacer)]))
+      opened.push(...warehouses.values())
+      const consumer = `${hostname()}:${process.pid}`
+      consumers.push(new TaskConsumer(options, { database, logger, consumer, warehouses }))
+    }
+    return { stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+function openWarehouse(config: Config, name: string, pacer: Pacer): TaskWarehouse {
+  const { storage, location, purge } = config.warehouses[name]!
+  const rateLimit = pacer.rateLimit(purge.filesPerSecond)
+  return {
+    io: openFileIO(storage, location),
+    pace: (io) => pacer.pace(io, rateLimit),
+    deleteConcurrency: purge.deleteConcurrency,
+  }
+}
+
+/** Throws CommandError when no warehouse has the purger, or its options are wrong. */
+function clustersOf({ warehouses }: Config): Cluster[] {
+  const clusters: { options: KafkaOptions; names: string[] }[] = []
+  for (const [name, { purge }] of Object.entries(warehouses)) {
+    if (purge.purger !== 'kafka') continue
+    const options = optionsOf(name, purge.options)
+    const known = clusters.find((cluster) => isDeepStrictEqual(cluster.options, options))
+    if (known) known.names.push(name)
+    else clusters.push({ options, names: [name] })
+  }
+  if (clusters.length > 0) return clusters
+  throw new CommandError(
+    'No warehouse of this configuration has `purger: kafka`, so there are no tasks to do.',
+  )
+}
+
+function optionsOf(warehouse: string, given: Readonly<Record<string, unknown>>): KafkaOptions {
+  try {
+    return kafkaOptions(given)
+  } catch (error) {
+    const message = `The purger kafka of warehouse ${warehouse} refused its options: ${(error as Error).message}`
+    throw new CommandError(message, { cause: error })
+  }
+}
