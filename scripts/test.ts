@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { java } from './toolchains/java.ts'
+import { kafka } from './toolchains/kafka.ts'
 import { python } from './toolchains/python.ts'
 import { spark } from './toolchains/spark.ts'
 import { cache, root, type Toolchain } from './toolchains/toolchain.ts'
@@ -56,6 +57,12 @@ const suites: readonly Suite[] = [
     what: "Iceberg's REST Compatibility Kit on SQLite and PostgreSQL",
     toolchain: java,
     commands: [vitest('--project', 'interop', 'test/interop/rck')],
+  },
+  {
+    name: 'kafka',
+    what: 'the purger kafka, its workers and consumers in other languages, on a Kafka 4 broker',
+    toolchain: kafka,
+    commands: [vitest('--project', 'kafka')],
   },
   {
     name: 'spark',

@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto'
+import { pino } from 'pino'
+import { Publisher, Subscription } from '../../src/purge/purgers/kafka/client.ts'
+import { type KafkaOptions, kafkaOptions } from '../../src/purge/purgers/kafka/options.ts'
+import { KafkaBroker } from '../../src/testing/stores/kafka.ts'
+
+const partitions = 6
+
+/** A broker, with topics of its own for every test. */
+export class Cluster {
+  readonly broker: KafkaBroker
+  readonly #closing: (() => Promise<void>)[] = []
+
+  static async start(jars: string): Promise<Cluster> {
+    return new Cluster(await KafkaBroker.start(jars))
+  }
+
+  private constructor(broker: KafkaBroker) {
+    this.broker = broker
+  }
+
+  /** Options of the purger, as the configuration has them, with topics that nobody else uses. */
+  options(more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+    const name = randomUUID()
+    return {
+      brokers: [this.broker.address],
+      topics: { tasks: `tasks-${name}`, results: `receipts-${name}` },
+      createTopics: { partitions, replication: 1 },
+      ...more,
+    }
+  }
+
+  /** Listens to a topic of these options, in a group of its own. */
+  listen(
+    given: Readonly<Record<string, unknown>>,
+    topic: keyof KafkaOptions['topics'],
+    hear: (message: unknown) => Promise<void> | void,
+  ): void {
+    const options = kafkaOptions(given)
+    const subscription = new Subscription(options, {
+      topic: options.topics[topic],
+      group: `test-${randomUUID()}`,
+      logger: pino({ level: 'silent' }),
+      handle: async (body) => await hear(JSON.parse(body.toString())),
+    })
+    this.#closing.push(() => subscription.stop())
+  }
+
+  /** What publishes on a topic of these options. */
+  publisher(given: Readonly<Record<string, unknown>>, topic: keyof KafkaOptions['topics']) {
+    const options = kafkaOptions(given)
+    const publisher = new Publisher(options)
+    this.#closing.push(() => publisher.close())
+    return async (message: object) => await publisher.publish(options.topics[topic], randomUUID(), message)
+  }
+
+  /** Stops what the tests have opened, then the broker. */
+  async close(): Promise<void> {
+    for (const close of this.#closing) await close()
+    await this.broker.close()
+  }
+}
