@@ -86,8 +86,9 @@ function openWarehouse(config: Config, name: string, pacer: Pacer): TaskWarehous
 function clustersOf({ warehouses }: Config): Cluster[] {
   const clusters: { options: KafkaOptions; names: string[] }[] = []
   for (const [name, { purge }] of Object.entries(warehouses)) {
-    if (purge.purger !== 'kafka') continue
-    const options = optionsOf(name, purge.options)
+    const named = [purge, ...purge.routes].find(({ purger }) => purger === 'kafka')
+    if (!named) continue
+    const options = optionsOf(name, named.options)
     const known = clusters.find((cluster) => isDeepStrictEqual(cluster.options, options))
     if (known) known.names.push(name)
     else clusters.push({ options, names: [name] })

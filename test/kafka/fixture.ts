@@ -28,6 +28,7 @@ export class KafkaFixture implements AsyncDisposable {
     this.purges = purges
     this.#options = options
     this.purger = kafkaPurger(options, {
+      warehouse: { name: 'main', location: `file://${purges.folder}/main` },
       logger,
       serverIdentity: 'test:1',
       works: true,
