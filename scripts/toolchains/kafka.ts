@@ -25,5 +25,22 @@ export function kafka(): Toolchain {
   } catch (error) {
     return { kind: 'missing', reason: `the broker cannot be installed: ${(error as Error).message}` }
   }
-  return { kind: 'ready', environment: { MOULIN_TEST_KAFKA: jars } }
+  return { kind: 'ready', environment: { MOULIN_TEST_KAFKA: jars, ...pythonConsumer() } }
+}
+
+/** What the consumer in Python needs. Without it, its test is skipped and says so. */
+function pythonConsumer(): Record<string, string> {
+  if (programVersion('python3', '-c', 'import venv, ensurepip') === undefined) return {}
+  const requirements = join(root, 'examples', 'kafka-consumer-python', 'requirements.txt')
+  const venv = join(cache, 'kafka-venv')
+  try {
+    once('kafka-python.stamp', requirements, [
+      ['python3', '-m', 'venv', venv],
+      [join(venv, 'bin', 'pip'), 'install', '--quiet', '--disable-pip-version-check', '-r', requirements],
+    ])
+  } catch (error) {
+    console.log(`the packages of the consumer in Python cannot be installed: ${(error as Error).message}`)
+    return {}
+  }
+  return { MOULIN_TEST_KAFKA_PYTHON: join(venv, 'bin', 'python') }
 }

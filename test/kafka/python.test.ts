@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { keptReceipt, type Receipt } from '../../src/purge/purgers/kafka/messages.ts'
+import { kafkaOptions } from '../../src/purge/purgers/kafka/options.ts'
+import { toolchain } from '../interop/toolchain.ts'
+import { Cluster } from './cluster.ts'
+import { KafkaFixture } from './fixture.ts'
+
+const jars = toolchain('MOULIN_TEST_KAFKA', 'kafka')
+const python = toolchain('MOULIN_TEST_KAFKA_PYTHON', 'kafka')
+const program = fileURLToPath(new URL('../../examples/kafka-consumer-python/consumer.py', import.meta.url))
+
+/** Runs the consumer of these options until the end of an `await using` block. */
+function startConsumer(
+  given: Readonly<Record<string, unknown>>,
+): AsyncDisposable & { readonly stderr: () => string } {
+  const { brokers, topics } = kafkaOptions(given)
+  const args = [program, brokers.join(','), topics.tasks, topics.results]
+  const child: ChildProcess = spawn(python!, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let printed = ''
+  child.stderr!.on('data', (chunk) => {
+    printed += String(chunk)
+  })
+  return {
+    stderr: () => printed,
+    [Symbol.asyncDispose]: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    },
+  }
+}
+
+describe.skipIf(jars === undefined || python === undefined)('the consumer in Python', () => {
+  let cluster: Cluster
+  beforeAll(async () => {
+    cluster = await Cluster.start(jars!)
+  })
+  afterAll(async () => {
+    await cluster?.close()
+  })
+
+  it('takes the place of ours: all erased, nothing else', async () => {
+    const options = cluster.options({ taskEntries: 40 })
+    await using fixture = await KafkaFixture.open(options)
+    const { purges } = fixture
+    const neighbour = await purges.table('neighbour')
+    await purges.table('t', {
+      snapshots: 4,
+      filesPerSnapshot: 30,
+      borrowed: neighbour.files.data.slice(0, 2),
+    })
+    const receipts: Receipt[] = []
+    cluster.listen(options, 'results', (message) => void receipts.push(keptReceipt(message)!))
+    await using consumer = startConsumer(options)
+    const id = await purges.drop('t')
+    const end = await fixture.finished(id)
+    expect(end, consumer.stderr()).toMatchObject({ state: 'succeeded' })
+    expect(await purges.files()).toEqual(Object.values(neighbour.files).flat().toSorted())
+    await expect.poll(() => receipts.length).toBeGreaterThanOrEqual(4)
+    expect(
+      receipts.every((receipt) => receipt.consumer.startsWith('python:') && receipt.error === null),
+    ).toBe(true)
+    const left = receipts.reduce((sum, { counts }) => sum + counts.left, 0)
+    expect(left, 'files in the neighbour’s place').toBeGreaterThan(0)
+  })
+
+  it('keeps what lies in the place of another table', async () => {
+    const options = cluster.options({ taskEntries: 1_000 })
+    await using fixture = await KafkaFixture.open(options)
+    const { purges } = fixture
+    await purges.table('inner')
+    const outer = await purges.tableAt('outer', 'outer')
+    const inside = `${purges.location('outer')}/data`
+    await purges.place('inner', inside)
+    await using consumer = startConsumer(options)
+    const id = await purges.drop('outer')
+    const end = await fixture.finished(id)
+    expect(end, consumer.stderr()).toMatchObject({ state: 'succeeded' })
+    const kept = outer.files.data.filter((path) => path.startsWith(`${inside}/`))
+    expect(kept.length).toBeGreaterThan(0)
+    expect(await purges.files()).toEqual(expect.arrayContaining(kept))
+  })
+})
