@@ -21,6 +21,7 @@ export {
   type PathFailure,
   PermanentPurgeError,
   type Purge,
+  type PurgeCallback,
   type PurgeLocation,
   type PurgeMessage,
   type PurgeRequest,
@@ -32,6 +33,7 @@ export {
   stages,
   type Tally,
   ThrottledPurgeError,
+  UnauthenticMessageError,
 } from './purge/purger.ts'
 export { type Moulin, startMoulin } from './server/moulin.ts'
 export {

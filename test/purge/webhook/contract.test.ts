@@ -15,7 +15,7 @@ import { WebhookPurger } from '../../../src/purge/purgers/webhook/webhook-purger
 import type { FileIO } from '../../../src/storage/file-io.ts'
 import { LocalFileIO } from '../../../src/storage/local/local-file-io.ts'
 import { S3FileIO } from '../../../src/storage/s3/s3-file-io.ts'
-import { type PurgerSubject, purgerContract } from '../../../src/testing/purger-contract.ts'
+import { purgerContract } from '../../../src/testing/purger-contract.ts'
 import { startFauxqs, type TestStore } from '../../../src/testing/stores/fauxqs.ts'
 import { secret, WebhookService } from './service.ts'
 
@@ -47,29 +47,29 @@ function waitingFor(purger: WebhookPurger, service: WebhookService): IcebergPurg
   }
 }
 
-async function subject(io: FileIO, root: string, close: () => Promise<void>): Promise<PurgerSubject> {
+async function start(io: FileIO): Promise<{ purger: WebhookPurger; service: WebhookService }> {
   const service = await WebhookService.start(io)
-  const purger = new WebhookPurger(webhookOptions({ url: service.url, secrets: [secret] }))
-  return {
-    purger: waitingFor(purger, service),
-    io,
-    root,
-    close: async () => {
-      await service[Symbol.asyncDispose]()
-      await close()
-    },
-  }
+  return { service, purger: new WebhookPurger(webhookOptions({ url: service.url, secrets: [secret] })) }
 }
 
-describe('webhook on local files', () => {
+describe('webhook on local files, where the service meets the faults, too', () => {
   purgerContract({ describe, it }, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'moulin-webhook-'))
-    const close = async () => rmSync(folder, { recursive: true, force: true })
-    return await subject(new LocalFileIO([folder]), `file://${folder}/root`, close)
+    const io = new LocalFileIO([folder])
+    const { purger, service } = await start(io)
+    return {
+      purger: waitingFor(purger, service),
+      io,
+      root: `file://${folder}/root`,
+      close: async () => {
+        await service[Symbol.asyncDispose]()
+        rmSync(folder, { recursive: true, force: true })
+      },
+    }
   })
 })
 
-describe('webhook on S3', () => {
+describe('webhook on S3, handed off and inspected', () => {
   let store: TestStore
   beforeAll(async () => {
     store = await startFauxqs()
@@ -79,6 +79,16 @@ describe('webhook on S3', () => {
 
   purgerContract({ describe, it }, async () => {
     const io = new S3FileIO(store.storage)
-    return await subject(io, `s3://bucket/${randomUUID()}`, () => io.close())
+    const { purger, service } = await start(io)
+    return {
+      purger,
+      io,
+      root: `s3://bucket/${randomUUID()}`,
+      work: () => service.idle(),
+      close: async () => {
+        await service[Symbol.asyncDispose]()
+        await io.close()
+      },
+    }
   })
 })
