@@ -80,6 +80,12 @@ describe.each(dialects)('webhook with a ledger on %s', (dialect) => {
     const { fixture, service, purger } = setting
     await fixture.table('t')
     const id = await fixture.drop('t')
+    const rows: Promise<{ checkpoint: string | null; begun_at: number | null }>[] = []
+    service.fault = () => {
+      const row = fixture.database.reader.selectFrom('purges').select(['checkpoint', 'begun_at'])
+      rows.push(row.executeTakeFirstOrThrow())
+      return false
+    }
     const paused: IcebergPurger = {
       name: 'webhook',
       waits: false,
@@ -97,6 +103,9 @@ describe.each(dialects)('webhook with a ledger on %s', (dialect) => {
     expect(service.received).toHaveLength(2)
     expect(second!.headers['webhook-id']).toBe(first!.headers['webhook-id'])
     expect(service.jobs.size).toBe(1)
+    const { checkpoint, begun_at } = await rows[0]!
+    expect(begun_at).not.toBeNull()
+    expect(JSON.parse(checkpoint!)).toMatchObject({ stage: 'data', webhook: { generation: 1 } })
     expect(await setting.run(id)).toMatchObject({ state: 'succeeded' })
   })
 

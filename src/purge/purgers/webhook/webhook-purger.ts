@@ -66,7 +66,7 @@ export class WebhookPurger implements IcebergPurger {
     if (work.files === 0) return await close(purge, run)
     run.expect(work.files)
     const { generation } = sentOf(run)
-    // What is sent is in the ledger first: whoever goes on after a crash sends it again under the same name.
+    // That this has begun, and what is sent, is in the ledger first: after a crash, it goes on here, under the same name.
     await run.begin()
     run.save(withSent(run, { generation }))
     await run.flush()

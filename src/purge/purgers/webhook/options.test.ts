@@ -1,9 +1,10 @@
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { createPurger } from '../../../src/purge/factory.ts'
-import { webhookOptions } from '../../../src/purge/purgers/webhook/options.ts'
-import { otherSecret, secret } from './service.ts'
+import { createPurger } from '../../factory.ts'
+import { webhookOptions } from './options.ts'
 
+const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+const otherSecret = `whsec_${Buffer.alloc(32, 8).toString('base64')}`
 const url = 'https://erase.example.com/purges?team=lake'
 const good = { url, secrets: [secret] }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { type KeepRule, PermanentPurgeError } from '../../../src/purge/purger.ts'
-import { KeptPlaces } from '../../../src/purge/purgers/webhook/kept-places.ts'
-import { canonicalLocation } from '../../../src/storage/location.ts'
+import { canonicalLocation } from '../../../storage/location.ts'
+import { type KeepRule, PermanentPurgeError } from '../../purger.ts'
+import { KeptPlaces } from './kept-places.ts'
 
 /** As the guard decides: the longest place that contains the path. */
 function guard(own: readonly string[], others: readonly string[]): KeepRule {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseSecret, sign, whatIsForged } from '../../../src/purge/purgers/webhook/signature.ts'
+import { parseSecret, sign, whatIsForged } from './signature.ts'
 
 const key = parseSecret('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')!
 const other = Buffer.alloc(32, 1)
