@@ -235,6 +235,8 @@ export class Ledger {
   }
 
   async get(id: string): Promise<PurgeRecord | undefined> {
+    // It may come from a URL, and PostgreSQL takes no such text.
+    if (id.includes('\0')) return undefined
     const row = await this.#database.reader
       .selectFrom('purges')
       .selectAll()
