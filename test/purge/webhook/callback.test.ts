@@ -162,6 +162,7 @@ describe.each(dialects)('call-backs to a server on %s', (dialect) => {
     const to = async (server: Served, id: string) =>
       await server.call('POST', `/!management/v1/purges/${id}/callback`, { state: 'finished' })
     expect((await to(served, randomUUID())).json.error.type).toBe('NoSuchPurgeException')
+    for (const id of ['nothing', '%00', '%F0%9F']) expect((await to(served, id)).status).toBeLessThan(500)
     expect((await to(served, 'nothing')).status).toBe(404)
 
     await using other = await serve({ dialect })
