@@ -115,7 +115,8 @@ class Root {
     if (![1, 2, 3].includes(this.#version)) {
       throw new PermanentPurgeError(`its format version is ${this.#version}: supported are 1, 2 and 3`)
     }
-    if (this.#uuid?.toLowerCase() !== uuid?.toLowerCase()) {
+    // A table of version 1 may have got its UUID after the catalog had noted that it has none.
+    if (uuid !== undefined && this.#uuid?.toLowerCase() !== uuid.toLowerCase()) {
       throw new PermanentPurgeError(`it is that of another table, whose UUID is ${this.#uuid ?? 'missing'}`)
     }
     if (this.#encrypted) {
