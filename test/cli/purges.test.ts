@@ -15,7 +15,7 @@ describe('moulin purges', () => {
     return answer.headers.get('link')!.match(/purges\/([0-9a-f-]+)/)![1]!
   }
 
-  it('lists, shows and follows what the server does', async () => {
+  it('23a. nobody can see a purge: lists, shows and follows what the server does', async () => {
     expect((await run('list')).stdout).toContain('No table or view')
     await createTable(served, 'good')
     const id = await drop('good')
@@ -26,7 +26,7 @@ describe('moulin purges', () => {
     expect((await run('list')).stdout).toMatch(new RegExp(`${id} .* succeeded +main: ns.good +1 deleted`))
   })
 
-  it('says why a purge failed, and has it tried again', async () => {
+  it('23b. a failed purge cannot be retried: says why it failed, and has it tried again', async () => {
     const { json } = await createTable(served, 'bad')
     rmSync(json['metadata-location'].replace('file://', ''))
     const id = await drop('bad')

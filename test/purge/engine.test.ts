@@ -134,7 +134,7 @@ describe.each(dialects)('the engine on %s', (dialect) => {
     await ended
   })
 
-  it('does not take up for ever a purge that kills its worker', async () => {
+  it('10. crashes are not counted as attempts: a purge that kills its worker is taken up for ever', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('t')
     const id = await fixture.drop('t')

@@ -24,7 +24,7 @@ async function restore(fixture: PurgeFixture, id: string, name?: string): Promis
 }
 
 describe.each(dialects)('operators on %s', (dialect) => {
-  it('hold a purge that has not begun: nothing claims it until it is released', async () => {
+  it('23c. nothing can be held: hold a purge that has not begun, and nothing claims it until it is released', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const table = await fixture.table('t')
     const id = await fixture.drop('t')
@@ -69,7 +69,7 @@ describe.each(dialects)('operators on %s', (dialect) => {
     expect(await fixture.files()).toEqual([])
   })
 
-  it('cancel or undo only what has not begun', async () => {
+  it('23d. nothing can be cancelled or undropped: cancel or undo only what has not begun', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('t', { snapshots: 2 })
     const id = await fixture.drop('t')

@@ -21,7 +21,7 @@ describe.each(dialects)('DELETE on %s', (dialect) => {
   }
 
   it.each(['', '?purgeRequested=false', '?purgeRequested=False'])(
-    '%j erases nothing and records nothing',
+    '15. an absent purgeRequested is taken for true: %j erases nothing and records nothing',
     (query) =>
       withServer(async (served, ledger) => {
         const { json } = await createTable(served)
