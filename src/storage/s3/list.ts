@@ -3,42 +3,33 @@ import { s3Parts } from '../location.ts'
 import type { Connection } from './client.ts'
 import { fileError } from './errors.ts'
 
+/** One answer of a listing, and where the next one begins; undefined after the last. */
+interface Page<Item, Marker> {
+  readonly items: readonly Item[]
+  readonly next: Marker | undefined
+}
+
 /** Every object below a directory-like location, by pages of 1,000, in the order of the keys' UTF-8 bytes. */
 export async function* listObjects(
   { sdk, client }: Connection,
   location: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<FileInfo> {
-  const { bucket, key } = s3Parts(location)
-  const folder = key.replace(/\/+$/, '')
-  let token: string | undefined
-  do {
+  const { bucket, prefix } = folderOf(location)
+  yield* itemsOf(location, signal, async (token: string | undefined) => {
     const command = new sdk.ListObjectsV2Command({
-      Bucket: bucket,
-      Prefix: folder === '' ? '' : `${folder}/`,
-      // Carries keys that XML cannot.
-      EncodingType: 'url',
+      ...listing(bucket, prefix),
       ...(token !== undefined && { ContinuationToken: token }),
     })
-    try {
-      const answer = await client.send(command, { abortSignal: signal })
-      const decode = answer.EncodingType === 'url' ? decodeKey : (text: string) => text
-      for (const object of answer.Contents ?? []) {
-        yield {
-          location: `s3://${bucket}/${decode(object.Key!)}`,
-          size: object.Size ?? 0,
-          modifiedAt: object.LastModified?.getTime() ?? 0,
-        }
-      }
-      if (answer.IsTruncated && answer.NextContinuationToken === undefined) {
-        throw Object.assign(new Error('A page is not the last and names no next one.'), { name: 'LostPage' })
-      }
-      token = answer.IsTruncated ? answer.NextContinuationToken : undefined
-    } catch (error) {
-      signal?.throwIfAborted()
-      throw fileError(location, error)
-    }
-  } while (token !== undefined)
+    const answer = await client.send(command, { abortSignal: signal })
+    const decode = decoderOf(answer.EncodingType)
+    const items = (answer.Contents ?? []).map(({ Key, Size, LastModified }) => ({
+      location: `s3://${bucket}/${decode(Key!)}`,
+      size: Size ?? 0,
+      modifiedAt: LastModified?.getTime() ?? 0,
+    }))
+    return { items, next: answer.IsTruncated ? required(answer.NextContinuationToken) : undefined }
+  })
 }
 
 /** Every version and delete marker below a directory-like location, by pages of 1,000. */
@@ -47,40 +38,63 @@ export async function* listObjectVersions(
   location: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<FileVersion> {
-  const { bucket, key } = s3Parts(location)
-  const folder = key.replace(/\/+$/, '')
-  let next:
-    | { readonly KeyMarker: string | undefined; readonly VersionIdMarker: string | undefined }
-    | undefined
+  const { bucket, prefix } = folderOf(location)
+  type Marker = { readonly KeyMarker: string; readonly VersionIdMarker: string | undefined }
+  yield* itemsOf(location, signal, async (marker: Marker | undefined) => {
+    const command = new sdk.ListObjectVersionsCommand({ ...listing(bucket, prefix), ...marker })
+    const answer = await client.send(command, { abortSignal: signal })
+    const decode = decoderOf(answer.EncodingType)
+    const markers = (answer.DeleteMarkers ?? []).map((each) => ({ ...each, Size: 0 }))
+    const items = [...(answer.Versions ?? []), ...markers].map(({ Key, VersionId, Size }) => ({
+      location: `s3://${bucket}/${decode(Key!)}`,
+      version: VersionId ?? 'null',
+      size: Size ?? 0,
+    }))
+    if (!answer.IsTruncated) return { items, next: undefined }
+    const next = {
+      KeyMarker: decode(required(answer.NextKeyMarker)),
+      VersionIdMarker: answer.NextVersionIdMarker,
+    }
+    return { items, next }
+  })
+}
+
+/** Throws as `FileIO.list` does. */
+async function* itemsOf<Item, Marker>(
+  location: string,
+  signal: AbortSignal | undefined,
+  ask: (marker: Marker | undefined) => Promise<Page<Item, Marker>>,
+): AsyncGenerator<Item> {
+  let marker: Marker | undefined
   do {
-    const command = new sdk.ListObjectVersionsCommand({
-      Bucket: bucket,
-      Prefix: folder === '' ? '' : `${folder}/`,
-      EncodingType: 'url',
-      ...next,
-    })
+    let page: Page<Item, Marker>
     try {
-      const answer = await client.send(command, { abortSignal: signal })
-      const decode = answer.EncodingType === 'url' ? decodeKey : (text: string) => text
-      for (const { Key, VersionId = 'null', Size = 0 } of [
-        ...(answer.Versions ?? []),
-        ...(answer.DeleteMarkers ?? []).map((marker) => ({ ...marker, Size: 0 })),
-      ]) {
-        yield { location: `s3://${bucket}/${decode(Key!)}`, version: VersionId, size: Size }
-      }
-      if (answer.IsTruncated && answer.NextKeyMarker === undefined) {
-        throw Object.assign(new Error('A page is not the last and names no next one.'), { name: 'LostPage' })
-      }
-      next = answer.IsTruncated
-        ? { KeyMarker: decode(answer.NextKeyMarker!), VersionIdMarker: answer.NextVersionIdMarker }
-        : undefined
+      page = await ask(marker)
     } catch (error) {
       signal?.throwIfAborted()
       throw fileError(location, error)
     }
-  } while (next !== undefined)
+    yield* page.items
+    marker = page.next
+  } while (marker !== undefined)
 }
 
-function decodeKey(text: string): string {
-  return decodeURIComponent(text.replaceAll('+', ' '))
+function folderOf(location: string): { readonly bucket: string; readonly prefix: string } {
+  const { bucket, key } = s3Parts(location)
+  const folder = key.replace(/\/+$/, '')
+  return { bucket, prefix: folder === '' ? '' : `${folder}/` }
+}
+
+function listing(bucket: string, prefix: string) {
+  // The encoding carries keys that XML cannot.
+  return { Bucket: bucket, Prefix: prefix, EncodingType: 'url' } as const
+}
+
+function required(marker: string | undefined): string {
+  if (marker !== undefined) return marker
+  throw Object.assign(new Error('A page is not the last and names no next one.'), { name: 'LostPage' })
+}
+
+function decoderOf(encoding: string | undefined): (text: string) => string {
+  return encoding === 'url' ? (text) => decodeURIComponent(text.replaceAll('+', ' ')) : (text) => text
 }
