@@ -9,7 +9,7 @@ const maxReference = 500
 /** Characters of a message that are kept. */
 const maxMessage = 1_000
 
-/** The answer to `purge.requested`: `schema/webhook/accepted.v1.json`. */
+/** The answer to `purge.requested`: `schema/webhook/accepted.v1.schema.json`. */
 export interface Accepted {
   /** The service's own name of the work. */
   readonly reference: string
@@ -17,7 +17,7 @@ export interface Accepted {
   readonly statusUrl: string | undefined
 }
 
-/** How far a service is: `schema/webhook/status.v1.json`. */
+/** How far a service is: `schema/webhook/status.v1.schema.json`. */
 export type Status =
   | { readonly state: 'running'; readonly counts: OutcomeCounts | undefined }
   | { readonly state: 'finished' }
