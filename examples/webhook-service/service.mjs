@@ -118,7 +118,7 @@ async function work(job, document) {
   try {
     for await (const paths of dataFiles(document)) {
       if (job.cancelled) throw new Error('cancelled')
-      const doomed = paths.filter((path) => !isKept(document, path))
+      const doomed = paths.filter((path) => isMine(document, path))
       for (const { path, outcome, ...why } of await Promise.all(doomed.map(erase))) {
         counts[outcome]++
         if (why.code && failures.length < 100) failures.push({ path, outcome, ...why })
@@ -147,14 +147,10 @@ async function callBack({ reference, status }, { id, generation, callbackUrl }) 
   }
 }
 
-/** Of the table's own places and those to keep, the longest prefix decides. */
-function isKept({ locations, keep }, path) {
-  const places = [
-    ...locations.map((location) => ({ location, kept: false })),
-    ...keep.map((place) => ({ ...place, kept: true })),
-  ]
-  const around = places.filter(({ location }) => `file://${localPath(path)}`.startsWith(location))
-  return around.sort((a, b) => b.location.length - a.location.length)[0]?.kept ?? false
+/** Of the table's own places and those of others inside them, the longest prefix decides. What lies elsewhere is Moulin's. */
+function isMine({ locations, keep }, path) {
+  const around = [...locations, ...keep].filter((place) => `file://${localPath(path)}`.startsWith(place))
+  return locations.includes(around.sort((a, b) => b.length - a.length)[0])
 }
 
 async function erase(path) {

@@ -53,26 +53,40 @@ describe.each(dialects)('webhook with a ledger on %s', (dialect) => {
     expect((await fixture.ledger.certificate(id))!.certificate).toMatchObject({ state: 'succeeded' })
   })
 
-  it('names the places that must be kept', async () => {
+  it('leaves to the service what lies in the table’s own places, and looks after the rest here', async () => {
     await using setting = await Setting.open(dialect)
-    const { fixture } = setting
+    const { fixture, service } = setting
     const lender = await fixture.table('lender')
-    const borrowed = lender.files.data.slice(0, 3)
     const nested = await fixture.tableAt('nested', 't/nested')
-    const table = await fixture.table('t', { borrowed: [...borrowed, nested.files.data[0]!] })
+    const outside = [1, 2].map((number) => `file://${fixture.folder}/imported/${number}/x.parquet`)
+    for (const path of outside) await fixture.io.write(path, Buffer.from('x'))
+    const borrowed = [...lender.files.data.slice(0, 3), nested.files.data[0]!, ...outside]
+    const table = await fixture.table('t', { borrowed })
     const id = await fixture.drop('t')
     await setting.run(id)
-    expect(setting.job.document).toMatchObject({
-      keep: [
-        { location: `${fixture.location('lender')}/`, rule: 'inside-live-table' },
-        { location: `${fixture.location('t')}/nested/`, rule: 'inside-live-table' },
-      ],
+    await service.idle()
+    expect(setting.job.document).toMatchObject({ keep: [`${fixture.location('t')}/nested/`] })
+    expect(await fixture.files()).toEqual(expect.arrayContaining(outside))
+    expect(await fixture.files()).not.toContain(table.files.data[0])
+
+    // Another table gets a place around such a file while the service is at work.
+    await fixture.place('lender', `file://${fixture.folder}/imported/1`)
+    const stuck = watchDeletes(fixture.io, (path) =>
+      path === outside[1] ? { outcome: 'failed', code: 'InternalError', message: 'no' } : undefined,
+    )
+    expect(await setting.run(id, { io: stuck })).toMatchObject({
+      state: 'pending',
+      message: expect.stringContaining('could not be deleted') as string,
     })
+    expect(await fixture.ledger.failures(id)).toMatchObject([{ path: outside[1], code: 'InternalError' }])
     expect(await setting.run(id)).toMatchObject({ state: 'succeeded' })
-    expect(await fixture.files()).toEqual([...everything(lender), ...everything(nested)].toSorted())
-    const { counts } = await setting.record(id)
-    expect(counts.data).toEqual({ deleted: setting.job.document.files, kept: 4 })
-    expect(table.files.data.length).toBeGreaterThan(4)
+    const kept = [...everything(lender), ...everything(nested), outside[0]!]
+    expect(await fixture.files()).toEqual(kept.toSorted())
+    expect((await setting.record(id)).counts.data).toEqual({
+      deleted: setting.job.document.files + 1,
+      kept: 5,
+    })
+    expect(service.documents()).toHaveLength(1)
   })
 
   it('sends the same message again after a crash between the answer and the ledger', async () => {
@@ -237,7 +251,10 @@ describe.each(dialects)('webhook with a ledger on %s', (dialect) => {
       code: 'InternalError',
       message: 'no',
     }))
-    expect(await setting.run(id, { io: stuck })).toMatchObject({ state: 'pending' })
+    expect(await setting.run(id, { io: stuck })).toMatchObject({
+      state: 'pending',
+      message: expect.stringContaining('could not be deleted') as string,
+    })
     expect(await fixture.files()).toContain(manifest)
     service.fault = () => {
       throw new Error('The service is not asked again.')

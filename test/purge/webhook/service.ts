@@ -21,7 +21,7 @@ export interface PurgeDocument {
   readonly metadataLocation: string
   readonly files: number
   readonly locations: readonly string[]
-  readonly keep: readonly { readonly location: string; readonly rule: string }[]
+  readonly keep: readonly string[]
   readonly callbackUrl?: string
   readonly reference?: string
 }
@@ -164,7 +164,7 @@ export class WebhookService implements AsyncDisposable {
     const failures: Failure[] = []
     let deleted = 0
     try {
-      const keep = async (paths: readonly string[]) => paths.map((path) => keptBy(job.document, path))
+      const keep = async (paths: readonly string[]) => paths.map((path) => ruleOf(job.document, path))
       const { uuid, metadataLocation } = job.document
       const purge = { kind: 'table', uuid, metadataLocation } as Purge
       for await (const files of doomedData(purge, testRun(this.io, { keep }))) {
@@ -198,12 +198,10 @@ export interface Failure {
 }
 
 /** As the guide tells a service: the longest place that contains the path decides. */
-function keptBy({ locations, keep }: PurgeDocument, path: string): string | undefined {
-  const places = [...keep, ...locations.map((location) => ({ location, rule: undefined }))]
-  const longest = places
-    .filter(({ location }) => path.startsWith(location))
-    .toSorted((a, b) => b.location.length - a.location.length)[0]
-  return longest?.rule
+function ruleOf({ locations, keep }: PurgeDocument, path: string): string | undefined {
+  const around = [...locations, ...keep].filter((place) => path.startsWith(place))
+  const longest = around.toSorted((a, b) => b.length - a.length)[0]
+  return longest !== undefined && locations.includes(longest) ? undefined : 'not mine'
 }
 
 export function json(response: ServerResponse, status: number, body: object): void {

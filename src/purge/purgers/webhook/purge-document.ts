@@ -1,16 +1,17 @@
-/** What a service is told of a purge. Its schema is `schema/webhook/purge.v1.schema.json`. */
+/** What a service is told of a purge. Its schema is `schema/webhook/purge.v1.json`. */
 import { placeKey } from '../../../storage/location.ts'
 import { doomedData } from '../../erased-elsewhere.ts'
 import type { Purge, PurgeRun } from '../../purger.ts'
-import { type KeptPlace, KeptPlaces } from './kept-places.ts'
+import { ownPlaces } from './places.ts'
 
 /** What the service has to erase. */
 export interface Work {
-  /** Files that the manifests name, without those that are kept; one that is named twice counts twice. */
+  /** Files that the manifests name in the table's own places; one that is named twice counts twice. */
   readonly files: number
   /** Of these files, as far as the manifests say. */
   readonly bytes: number
-  readonly keep: readonly KeptPlace[]
+  /** Places of others inside them. */
+  readonly keep: readonly string[]
 }
 
 /** Names what was sent: a purge, and how often the service has been told of it because the time before had come to nothing. */
@@ -22,20 +23,25 @@ export interface Delivery {
 
 /**
  * Reads all manifests before any file is erased, so that one that is missing or damaged stops the purge while everything
- * is there. Throws as `doomedData` does, and PermanentPurgeError where too many places are to be kept.
+ * is there. Throws as `doomedData` does.
  */
 export async function workOf(purge: Purge, run: PurgeRun): Promise<Work> {
-  const kept = new KeptPlaces(
-    run.keep,
-    purge.locations.map(({ location }) => location),
-  )
+  const keep = await run.enclosed()
+  const isServices = ownPlaces(locationsOf(purge), keep)
   let files = 0
   let bytes = 0
-  for await (const doomed of doomedData(purge, { ...run, keep: kept.keep })) {
-    files += doomed.length
-    for (const { size = 0 } of doomed) bytes += size
+  for await (const doomed of doomedData(purge, run)) {
+    for (const { path, size = 0 } of doomed) {
+      if (!isServices(path)) continue
+      files++
+      bytes += size
+    }
   }
-  return { files, bytes, keep: kept.places }
+  return { files, bytes, keep }
+}
+
+export function locationsOf({ locations }: Purge): string[] {
+  return locations.map(({ location }) => location)
 }
 
 /** The same for every delivery of one generation: a receiver that knows the id need not look at it again. */
@@ -57,8 +63,8 @@ export function requestDocument(delivery: Delivery, work: Work, callbackUrl: str
     requestedAt: new Date(purge.request.requestedAt).toISOString(),
     files: work.files,
     bytes: work.bytes,
-    locations: purge.locations.map(({ location }) => placeKey(location)),
-    keep: work.keep,
+    locations: locationsOf(purge).map(placeKey),
+    keep: work.keep.map(placeKey),
     callbackUrl,
   }
 }

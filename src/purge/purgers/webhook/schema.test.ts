@@ -33,7 +33,7 @@ const purge: Purge = {
 
 describe('the schemas of webhook', () => {
   it('describe what is sent, which does not tell who dropped the table', () => {
-    const work = { files: 3, bytes: 100, keep: [{ location: 's3://lake/other/', rule: 'inside-live-table' }] }
+    const work = { files: 3, bytes: 100, keep: ['s3://lake/orders/inner'] }
     const requested = requestDocument({ purge, generation: 2 }, work, 'https://moulin.example.com/x')
     expect(JSON.stringify(requested)).not.toContain('ann')
     expect(isValid('purge', requested)).toBe(true)

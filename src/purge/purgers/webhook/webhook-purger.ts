@@ -7,7 +7,7 @@ import { badRequest } from '../../../iceberg/errors.ts'
 import { type JsonValue, parseJson } from '../../../iceberg/json/exact-json.ts'
 import { checkpointOf, isPast } from '../../checkpoint.ts'
 import { eraseReach } from '../../erase-reach.ts'
-import { StillThereError, verifyErased } from '../../erased-elsewhere.ts'
+import { StillThereError } from '../../erased-elsewhere.ts'
 import {
   BlockedPurgeError,
   type IcebergPurger,
@@ -26,8 +26,10 @@ import {
 } from '../../purger.ts'
 import { parseAccepted, parseCallback, parseStatus, type Status } from './answers.ts'
 import { WebhookClient } from './client.ts'
+import { closeDataStage } from './data-stage.ts'
 import { type WebhookOptions, webhookOptions } from './options.ts'
-import { cancelDocument, messageId, requestDocument, workOf } from './purge-document.ts'
+import { ownPlaces } from './places.ts'
+import { cancelDocument, locationsOf, messageId, requestDocument, workOf } from './purge-document.ts'
 import { whatIsForged } from './signature.ts'
 
 /** Kept in the checkpoint: what the service has been told. */
@@ -166,7 +168,8 @@ function isDataErased(run: PurgeRun): boolean {
 
 /** Throws StillThereError while a data file is there, and what `eraseReach` throws. */
 async function close(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
-  return await eraseReach(purge, run, { data: verifyErased(purge) })
+  const isServices = ownPlaces(locationsOf(purge), await run.enclosed())
+  return await eraseReach(purge, run, { data: closeDataStage(purge, isServices) })
 }
 
 function finished(result: PurgeResult): Inspection {
