@@ -18,6 +18,8 @@ const firstPause = 250
 const lastPause = 15_000
 /** Milliseconds: a member that died is missed after the session; heartbeats go on during long tasks. */
 const membership = { heartbeatInterval: 2_000, sessionTimeout: 10_000, rebalanceTimeout: 20_000 }
+/** Milliseconds. */
+const publishTimeout = 30_000
 /** Acknowledged by every replica that is in sync. */
 const allReplicas = -1
 
@@ -26,41 +28,59 @@ export class Publisher {
   readonly #options: KafkaOptions
   #producer: Producer | undefined
   #last: Promise<void> = Promise.resolve()
+  #closed = false
 
   constructor(options: KafkaOptions) {
     this.#options = options
   }
 
-  /** Resolves when the brokers have the message. Messages go out one after another. Throws what the client throws. */
+  /**
+   * Resolves when the brokers have the message. Messages go out one after another. Throws what the client throws, also
+   * after half a minute without an answer: then the brokers may have the message, or not.
+   */
   async publish(topic: string, key: string, body: unknown): Promise<void> {
     const turn = this.#last.then(() => this.#publish(topic, key, body))
     this.#last = turn.catch(() => undefined)
     await turn
   }
 
+  /** What is not acknowledged yet throws. */
   async close(): Promise<void> {
-    await this.#last
-    await this.#producer?.close()
-    this.#producer = undefined
+    this.#closed = true
+    if (this.#producer) await this.#discard(this.#producer)
   }
 
   async #publish(topic: string, key: string, body: unknown): Promise<void> {
+    if (this.#closed) throw new Error('The publisher is closed.')
+    const producer = this.#open()
+    const message = { topic, key: Buffer.from(key), value: Buffer.from(JSON.stringify(body)) }
+    // The client's own repetitions add up to many minutes; closing it ends them.
+    const timer = setTimeout(() => void this.#discard(producer), publishTimeout)
+    try {
+      await producer.send({ messages: [message] })
+    } catch (error) {
+      // Its sequence may be broken: the next message gets another producer.
+      await this.#discard(producer)
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #open(): Producer {
     this.#producer ??= new Producer({
       ...clientOptions(this.#options),
       idempotent: true,
       acks: allReplicas,
       compression: CompressionAlgorithms.GZIP,
     })
-    const message = { topic, key: Buffer.from(key), value: Buffer.from(JSON.stringify(body)) }
-    try {
-      await this.#producer.send({ messages: [message] })
-    } catch (error) {
-      // Its sequence may be broken: the next message gets another producer.
-      const broken = this.#producer
-      this.#producer = undefined
-      await broken.close().catch(() => undefined)
-      throw error
-    }
+    return this.#producer
+  }
+
+  /** What it had not sent is known from `send`, so that an error at its end says nothing more. */
+  async #discard(producer: Producer): Promise<void> {
+    if (this.#producer === producer) this.#producer = undefined
+    await producer.close().catch(() => undefined)
   }
 }
 
@@ -100,7 +120,7 @@ export class Subscription {
     let pause = firstPause
     while (!signal.aborted) {
       try {
-        await createTopics(this.#options)
+        await createTopics(this.#options, signal)
         await this.#consume(() => {
           pause = firstPause
         })
@@ -153,10 +173,13 @@ export class Subscription {
 }
 
 /** Makes the topics that are missing, if the options ask for it. Throws what the client throws. */
-async function createTopics(options: KafkaOptions): Promise<void> {
+async function createTopics(options: KafkaOptions, signal: AbortSignal): Promise<void> {
   const { createTopics: wanted, topics } = options
   if (!wanted) return
   const admin = new Admin(clientOptions(options))
+  const close = () => admin.close().catch(() => undefined)
+  const onStop = () => void close()
+  signal.addEventListener('abort', onStop, { once: true })
   try {
     const there = await admin.listTopics()
     for (const topic of [topics.tasks, topics.results]) {
@@ -172,7 +195,8 @@ async function createTopics(options: KafkaOptions): Promise<void> {
       }
     }
   } finally {
-    await admin.close()
+    signal.removeEventListener('abort', onStop)
+    await close()
   }
 }
 

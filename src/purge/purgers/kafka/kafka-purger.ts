@@ -95,8 +95,7 @@ export class KafkaPurger implements IcebergPurger {
   }
 
   async close(): Promise<void> {
-    await this.#receipts?.stop()
-    await this.#publisher.close()
+    await Promise.all([this.#receipts?.stop(), this.#publisher.close()])
   }
 
   /** What every consumer says is done is looked for; then what is the server's to erase goes. */

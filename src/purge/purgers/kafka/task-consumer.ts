@@ -25,7 +25,6 @@ export class TaskConsumer {
 
   /** Stops before the next batch and leaves the group: a task that is not answered is another member's. */
   async stop(): Promise<void> {
-    await this.#subscription.stop()
-    await this.#publisher.close()
+    await Promise.all([this.#subscription.stop(), this.#publisher.close()])
   }
 }
