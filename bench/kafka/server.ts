@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -74,7 +75,7 @@ export class BenchServer {
     rmSync(this.#folder, { recursive: true })
   }
 
-  async #record({ id, name, namespace, metadataLocation, uuid }: Purge): Promise<string> {
+  async #record({ id, name, namespace, metadataLocation, uuid, locations }: Purge): Promise<string> {
     const dropped = {
       entryId: id,
       kind: 'table' as const,
@@ -82,7 +83,7 @@ export class BenchServer {
       identifier: { namespace, name },
       uuid,
       metadataLocation,
-      places: [],
+      places: locations.map((place) => ({ id: randomUUID(), ...place })),
     }
     const origin = { principal: 'bench', requestId: 'bench', client: 'bench' }
     return await this.#database.transaction((tx) =>
