@@ -71,6 +71,7 @@ export class Attempt {
   #checkpoint: unknown
   #expected: number | undefined
   #fruitful = false
+  #heard: number | undefined
   #named: number
   #failures = new Map<string, PathFailure>()
   #resolved = new Set<string>()
@@ -161,7 +162,11 @@ export class Attempt {
       },
       save: (checkpoint, done = {}) => attempt.#save(checkpoint, done),
       flush: () => attempt.#beat(),
-      messages: () => attempt.#persist(() => messagesOf(database, lease.purge.id)),
+      messages: async () => {
+        const messages = await attempt.#persist(() => messagesOf(database, lease.purge.id))
+        attempt.#heard = messages.length
+        return messages
+      },
       reported: (stage) => attempt.#persist(() => namedFailures(database, lease, stage)),
     }
   }
@@ -258,6 +263,7 @@ export class Attempt {
       checkpoint: this.#checkpoint,
       expected: this.#expected,
       fruitful: this.#fruitful,
+      heard: this.#heard,
       failures: [...this.#failures.values()],
       resolved: [...this.#resolved],
     }

@@ -198,4 +198,26 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
     expect(await fixture.ledger.deliver(randomUUID(), [{ key: 'lost', body: 1 }])).toBe(false)
     expect(await fixture.database.reader.selectFrom('purge_messages').selectAll().execute()).toEqual([])
   })
+
+  it('has a purge looked at again at once when a message came during the last look', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const purger: IcebergPurger = {
+      name: 'elsewhere',
+      waits: false,
+      purge: async () => ({ kind: 'handed_off', reference: 'job-1' }),
+      inspect: async (_purge, _reference, run) => {
+        if ((await run.messages()).length === 0) await fixture.ledger.deliver(id, [{ key: 'late', body: 1 }])
+        return { state: 'running' }
+      },
+    }
+    const wait = async () => (await fixture.ledger.get(id))!.nextAttemptAt - Date.now()
+    await fixture.run(id, { purger })
+    expect(await wait()).toBeGreaterThan(1_000)
+    await fixture.run(id, { purger })
+    expect(await wait()).toBeLessThanOrEqual(0)
+    await fixture.run(id, { purger })
+    expect(await wait()).toBeGreaterThan(1_000)
+  })
 })

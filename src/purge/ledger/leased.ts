@@ -9,6 +9,7 @@ import type { OutcomeCounts, PathFailure, Stage, Tally } from '../purger.ts'
 import { addCounts } from '../tally.ts'
 import { appendCertificate, type Evidence } from './certificates.ts'
 import type { Lease } from './claims.ts'
+import { countMessages } from './messages.ts'
 import { storedPath, storedText } from './text.ts'
 
 /** Rows of one INSERT or keys of one DELETE. */
@@ -36,6 +37,8 @@ export interface Progress {
   readonly failures: readonly PathFailure[]
   /** Named paths that are erased after all. */
   readonly resolved: readonly string[]
+  /** Messages that the attempt has looked at; undefined when it has not asked. */
+  readonly heard?: number | undefined
 }
 
 /** How an attempt ended. */
@@ -145,7 +148,7 @@ export async function finish(
         finished_at: isOver ? now : null,
         lease_owner: null,
         lease_expires_at: null,
-        next_attempt_at: 'delay' in end ? now + end.delay : now,
+        next_attempt_at: now + (await delayOf(tx, id, end, progress)),
         attempts: row.attempts - given,
         fruitless: progress.fruitful ? 0 : Math.max(0, row.fruitless - given),
         last_error: 'error' in end && end.error !== undefined ? storedText(end.error, 4_000) : null,
@@ -165,6 +168,12 @@ export async function finish(
     await tx.deleteFrom('purge_failures').where('purge_id', '=', id).execute()
     await tx.deleteFrom('purge_messages').where('purge_id', '=', id).execute()
   })
+}
+
+/** A message that came while the attempt was under way is worth another look at once. */
+async function delayOf(tx: Transaction, id: string, end: AttemptEnd, { heard }: Progress): Promise<number> {
+  if (end.state === 'handed_off' && heard !== undefined && (await countMessages(tx, id)) > heard) return 0
+  return 'delay' in end ? end.delay : 0
 }
 
 async function nameFailures(

@@ -2,7 +2,7 @@
  * Messages of external engines about purges that were handed off to them: receipts, call-backs. They come to any server
  * at any time, are kept once under their key, and wait for the attempt that asks for them.
  */
-import type { Database } from '../../database/database.ts'
+import type { Database, Transaction } from '../../database/database.ts'
 import type { PurgeMessage } from '../purger.ts'
 import { unfinished } from '../states.ts'
 
@@ -63,6 +63,16 @@ export async function messagesOf(database: Database, purgeId: string): Promise<P
     .orderBy('key')
     .execute()
   return rows.map(({ key, body }) => ({ key, body: JSON.parse(body) as unknown }))
+}
+
+/** How many messages of a purge there are. */
+export async function countMessages(tx: Transaction, purgeId: string): Promise<number> {
+  const { count } = await tx
+    .selectFrom('purge_messages')
+    .select((select) => select.fn.countAll<number>().as('count'))
+    .where('purge_id', '=', purgeId)
+    .executeTakeFirstOrThrow()
+  return count
 }
 
 function checkedKey(key: string): string {
