@@ -9,9 +9,12 @@
  * purgerContract({ describe, it }, async () => ({ … }))
  */
 export { type FileIOSubject, fileIOContract } from './file-io-contract.ts'
+export { PurgeFixture, purgerContext } from './purge-fixture.ts'
 export { type TestRun, type TestRunOptions, testRun } from './purge-run.ts'
 export { type PurgerSubject, purgerContract } from './purger-contract.ts'
+export { Random } from './random.ts'
 export type { TestRunner } from './runner.ts'
+export { type Faults, FaultyStore, noFaults } from './stores/faulty-store.ts'
 export { type AvroCodec, type AvroFile, writeAvroFile } from './table-writer/avro-file.ts'
 export {
   type ColumnStatistics,

@@ -6,7 +6,7 @@ import { kafkaOptions } from '../../src/purge/purgers/kafka/options.ts'
 import { TaskConsumer } from '../../src/purge/purgers/kafka/task-consumer.ts'
 import type { PurgeEnd } from '../../src/purge/run-attempt.ts'
 import type { FileIO } from '../../src/storage/file-io.ts'
-import { PurgeFixture } from '../purge/fixture.ts'
+import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 
 const logger = pino({ level: 'silent' })
 /** Milliseconds that a purge may take to get anywhere. */

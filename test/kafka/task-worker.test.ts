@@ -10,7 +10,7 @@ import { TaskWorker } from '../../src/purge/purgers/kafka/task-worker.ts'
 import { readManifestLists } from '../../src/purge/reach.ts'
 import { readRoot } from '../../src/purge/root.ts'
 import { dialects } from '../../src/testing/databases.ts'
-import { PurgeFixture } from '../purge/fixture.ts'
+import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 
 /** A purge that is handed off, its tasks, and a worker whose receipts are kept here. */
 class Handed implements AsyncDisposable {

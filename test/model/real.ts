@@ -7,11 +7,11 @@ import type { Lease } from '../../src/purge/ledger/claims.ts'
 import type { Progress } from '../../src/purge/ledger/leased.ts'
 import { Ledger } from '../../src/purge/ledger/ledger.ts'
 import { emptyTally } from '../../src/purge/tally.ts'
+import { Random } from '../../src/testing/random.ts'
+import { FaultyStore } from '../../src/testing/stores/faulty-store.ts'
 import { type WrittenTable, writeTable } from '../../src/testing/table-writer/table.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { withTime } from '../simulation/database.ts'
-import { FaultyStore } from '../simulation/faulty-store.ts'
-import { Random } from '../simulation/random.ts'
 
 /** A table of the real ledger and catalog, and every lease that was ever given for its purge. */
 export interface RealTable {

@@ -4,8 +4,8 @@ import type { SealedCertificate } from '../../src/purge/certificate/certificate.
 import { verifyCertificates } from '../../src/purge/certificate/verify.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
 import { dialects } from '../../src/testing/databases.ts'
+import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 import type { WrittenTable } from '../../src/testing/table-writer/table.ts'
-import { PurgeFixture } from './fixture.ts'
 
 const sha256 = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest()
 

@@ -9,7 +9,7 @@ import { SqlAsyncPurger } from '../../src/purge/purgers/sql-async/sql-async-purg
 import { runAttempt } from '../../src/purge/run-attempt.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
 import { dialects } from '../../src/testing/databases.ts'
-import { PurgeFixture } from './fixture.ts'
+import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 
 function engineOf(
   fixture: PurgeFixture,

@@ -6,7 +6,7 @@ import type { IcebergPurger } from '../../src/purge/purger.ts'
 import { SqlAsyncPurger } from '../../src/purge/purgers/sql-async/sql-async-purger.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
 import { dialects } from '../../src/testing/databases.ts'
-import { PurgeFixture } from './fixture.ts'
+import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 
 const logger = pino({ level: 'silent' })
 

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { beat, finish, LeaseLostError } from '../../src/purge/ledger/leased.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
 import { dialects } from '../../src/testing/databases.ts'
+import { nothingDone, PurgeFixture } from '../../src/testing/purge-fixture.ts'
 import { watchDeletes } from '../../src/testing/watched-file-io.ts'
-import { nothingDone, PurgeFixture } from './fixture.ts'
 
 const turns = [{ warehouse: 'main', leaseTime: 60_000 }]
 const all = (files: Readonly<Record<string, readonly string[]>>) => Object.values(files).flat()

@@ -4,9 +4,9 @@ import { SqlCatalog } from '../../src/catalog/sql/sql-catalog.ts'
 import { keepOthers } from '../../src/purge/guard.ts'
 import { placeKey } from '../../src/storage/location.ts'
 import { dialects } from '../../src/testing/databases.ts'
+import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 import { writeTable } from '../../src/testing/table-writer/table.ts'
 import { watchDeletes } from '../../src/testing/watched-file-io.ts'
-import { PurgeFixture } from './fixture.ts'
 
 const all = (files: Readonly<Record<string, readonly string[]>>) => Object.values(files).flat()
 

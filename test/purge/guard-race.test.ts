@@ -6,11 +6,11 @@ import { Ledger } from '../../src/purge/ledger/ledger.ts'
 import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchronous-purger.ts'
 import { runAttempt } from '../../src/purge/run-attempt.ts'
 import { createDatabase, dialects } from '../../src/testing/databases.ts'
+import { Random } from '../../src/testing/random.ts'
+import { FaultyStore } from '../../src/testing/stores/faulty-store.ts'
 import { writeTable } from '../../src/testing/table-writer/table.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { setLocation } from '../catalog/fixture.ts'
-import { FaultyStore } from '../simulation/faulty-store.ts'
-import { Random } from '../simulation/random.ts'
 
 /** Rounds of one run; more with MOULIN_RACES. */
 const races = Number(process.env.MOULIN_RACES ?? 100)

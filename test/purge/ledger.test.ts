@@ -6,7 +6,7 @@ import { beat, begin, finish, LeaseLostError } from '../../src/purge/ledger/leas
 import { PurgeMessageError } from '../../src/purge/ledger/messages.ts'
 import type { IcebergPurger, PurgeMessage } from '../../src/purge/purger.ts'
 import { dialects } from '../../src/testing/databases.ts'
-import { nothingDone, PurgeFixture } from './fixture.ts'
+import { nothingDone, PurgeFixture } from '../../src/testing/purge-fixture.ts'
 
 describe.each(dialects)('the ledger on %s', (dialect) => {
   it('records a purge with the drop or not at all', async () => {

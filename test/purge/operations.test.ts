@@ -5,7 +5,7 @@ import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchrono
 import { undrop } from '../../src/server/undrop.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
 import { dialects } from '../../src/testing/databases.ts'
-import { PurgeFixture } from './fixture.ts'
+import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 
 const turns = [{ warehouse: 'main', leaseTime: 60_000 }]
 

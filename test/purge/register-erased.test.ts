@@ -5,10 +5,10 @@ import { Ledger } from '../../src/purge/ledger/ledger.ts'
 import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchronous-purger.ts'
 import { runPurge } from '../../src/purge/run-attempt.ts'
 import { createDatabase, dialects } from '../../src/testing/databases.ts'
+import { Random } from '../../src/testing/random.ts'
+import { FaultyStore } from '../../src/testing/stores/faulty-store.ts'
 import { type WrittenTable, writeTable } from '../../src/testing/table-writer/table.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
-import { FaultyStore } from '../simulation/faulty-store.ts'
-import { Random } from '../simulation/random.ts'
 
 /** As S3 is: asking for a file costs a request, so that the catalog trusts what it remembers. */
 class ObjectStore extends FaultyStore {

@@ -7,7 +7,7 @@ import { createPurgers } from '../../src/purge/factory.ts'
 import type { IcebergPurger } from '../../src/purge/purger.ts'
 import type { Route } from '../../src/purge/routing.ts'
 import { dialects } from '../../src/testing/databases.ts'
-import { PurgeFixture, purgerContext } from './fixture.ts'
+import { PurgeFixture, purgerContext } from '../../src/testing/purge-fixture.ts'
 
 function erasing(name: string): IcebergPurger {
   return { name, waits: false, purge: (purge, run) => eraseReach(purge, run) }

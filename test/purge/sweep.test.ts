@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { SweepPolicy } from '../../src/purge/sweep.ts'
 import { dialects } from '../../src/testing/databases.ts'
+import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 import { watchDeletes } from '../../src/testing/watched-file-io.ts'
-import { PurgeFixture } from './fixture.ts'
 
 const all = (files: Readonly<Record<string, readonly string[]>>) => Object.values(files).flat()
 

@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { createPurger } from '../../../src/purge/factory.ts'
 import { dialects } from '../../../src/testing/databases.ts'
-import { PurgeFixture, purgerContext } from '../fixture.ts'
+import { PurgeFixture, purgerContext } from '../../../src/testing/purge-fixture.ts'
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 

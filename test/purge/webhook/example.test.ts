@@ -7,10 +7,10 @@ import { describe, expect, it } from 'vitest'
 import { webhookOptions } from '../../../src/purge/purgers/webhook/options.ts'
 import { WebhookPurger } from '../../../src/purge/purgers/webhook/webhook-purger.ts'
 import { LocalFileIO } from '../../../src/storage/local/local-file-io.ts'
+import { PurgeFixture } from '../../../src/testing/purge-fixture.ts'
 import { freePort } from '../../../src/testing/stores/free-port.ts'
 import { type TableOptions, writeTable } from '../../../src/testing/table-writer/table.ts'
 import { serve } from '../../server/fixture.ts'
-import { PurgeFixture } from '../fixture.ts'
 import { otherSecret, secret } from './service.ts'
 
 const program = new URL('../../../examples/webhook-service/service.mjs', import.meta.url).pathname

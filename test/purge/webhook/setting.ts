@@ -4,7 +4,7 @@ import type { PurgeRecord } from '../../../src/purge/ledger/record.ts'
 import { webhookOptions } from '../../../src/purge/purgers/webhook/options.ts'
 import { WebhookPurger } from '../../../src/purge/purgers/webhook/webhook-purger.ts'
 import type { PurgeEnd, PurgeRunner } from '../../../src/purge/run-attempt.ts'
-import { PurgeFixture } from '../fixture.ts'
+import { PurgeFixture } from '../../../src/testing/purge-fixture.ts'
 import { type Job, secret, WebhookService } from './service.ts'
 
 export class Setting implements AsyncDisposable {

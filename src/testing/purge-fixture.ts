@@ -3,20 +3,20 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { SqlCatalog } from '../../src/catalog/sql/sql-catalog.ts'
-import type { Database, Dialect } from '../../src/database/database.ts'
-import { insertPlace } from '../../src/database/places.ts'
-import type { Identifier } from '../../src/iceberg/identifier.ts'
-import type { Progress } from '../../src/purge/ledger/leased.ts'
-import { Ledger, type PurgeTerms } from '../../src/purge/ledger/ledger.ts'
-import type { PurgerContext } from '../../src/purge/purger.ts'
-import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchronous-purger.ts'
-import { type PurgeEnd, type PurgeRunner, runPurge } from '../../src/purge/run-attempt.ts'
-import { emptyTally } from '../../src/purge/tally.ts'
-import type { FileIO } from '../../src/storage/file-io.ts'
-import { LocalFileIO } from '../../src/storage/local/local-file-io.ts'
-import { createDatabase } from '../../src/testing/databases.ts'
-import { type TableOptions, type WrittenTable, writeTable } from '../../src/testing/table-writer/table.ts'
+import { SqlCatalog } from '../catalog/sql/sql-catalog.ts'
+import type { Database, Dialect } from '../database/database.ts'
+import { insertPlace } from '../database/places.ts'
+import type { Identifier } from '../iceberg/identifier.ts'
+import type { Progress } from '../purge/ledger/leased.ts'
+import { Ledger, type PurgeTerms } from '../purge/ledger/ledger.ts'
+import type { PurgerContext } from '../purge/purger.ts'
+import { SynchronousPurger } from '../purge/purgers/synchronous/synchronous-purger.ts'
+import { type PurgeEnd, type PurgeRunner, runPurge } from '../purge/run-attempt.ts'
+import { emptyTally } from '../purge/tally.ts'
+import type { FileIO } from '../storage/file-io.ts'
+import { LocalFileIO } from '../storage/local/local-file-io.ts'
+import { createDatabase } from './databases.ts'
+import { type TableOptions, type WrittenTable, writeTable } from './table-writer/table.ts'
 
 const logger = pino({ level: 'silent' })
 
@@ -40,7 +40,7 @@ export class PurgeFixture implements AsyncDisposable {
   readonly ledger: Ledger
   readonly #close: () => Promise<void>
 
-  static async open(dialect: Dialect): Promise<PurgeFixture> {
+  static async open(dialect: Dialect = 'sqlite'): Promise<PurgeFixture> {
     const test = await createDatabase(dialect)
     return new PurgeFixture(test.database, () => test.close())
   }

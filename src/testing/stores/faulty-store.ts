@@ -5,9 +5,9 @@ import {
   type FileIO,
   FileNotFoundError,
   StorageUnavailableError,
-} from '../../src/storage/file-io.ts'
-import type { VirtualClock } from '../../src/testing/virtual-clock.ts'
-import type { Random } from './random.ts'
+} from '../../storage/file-io.ts'
+import type { Random } from '../random.ts'
+import type { VirtualClock } from '../virtual-clock.ts'
 
 export interface Faults {
   /** Of a request that is refused with 503 before anything is done. */
