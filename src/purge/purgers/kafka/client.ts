@@ -1,4 +1,5 @@
 /** The one file that speaks with the Kafka client: publishing, and consuming at least once, whatever the brokers do. */
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   Admin,
@@ -20,6 +21,7 @@ const lastPause = 15_000
 const membership = { heartbeatInterval: 2_000, sessionTimeout: 10_000, rebalanceTimeout: 20_000 }
 /** Milliseconds. */
 const publishTimeout = 30_000
+const closeTimeout = 10_000
 /** Acknowledged by every replica that is in sync. */
 const allReplicas = -1
 
@@ -133,29 +135,40 @@ export class Subscription {
     }
   }
 
+  /** Returns when it is stopped; throws when the membership ended otherwise. */
   async #consume(onProgress: () => void): Promise<void> {
-    const { signal } = this.#stopped
     const { topic, group, logger, handle } = this.#consumption
+    const lost = new AbortController()
+    const signal = AbortSignal.any([this.#stopped.signal, lost.signal])
     const consumer = new Consumer({ ...clientOptions(this.#options), groupId: group, ...membership })
+    // Without a listener, what the client cannot mend ends the process; with one, it is out of the group and says no more.
+    consumer.on('error', (error: unknown) => lost.abort(error))
+    consumer.on('consumer:heartbeat:stalled', ({ lastError }: { lastError?: unknown }) =>
+      lost.abort(new Error('The brokers do not answer heartbeats.', { cause: lastError })),
+    )
+    let stream: Readable | undefined
     let closing: Promise<void> | undefined
     const close = () => {
-      closing ??= consumer.close(true).catch((error: unknown) => {
-        logger.debug({ err: error, topic, group }, 'consumer not closed cleanly')
-      })
+      closing ??= closeConsumer(consumer, (error) =>
+        logger.debug({ err: error, topic, group }, 'consumer not closed cleanly'),
+      ).finally(() => stream?.destroy())
       return closing
     }
-    const onStop = () => void close()
-    signal.addEventListener('abort', onStop, { once: true })
+    const onEnd = () => void close()
+    signal.addEventListener('abort', onEnd, { once: true })
     try {
-      signal.throwIfAborted()
-      const stream = await consumer.consume({
-        topics: [topic],
-        mode: MessagesStreamModes.COMMITTED,
-        fallbackMode: MessagesStreamFallbackModes.EARLIEST,
-        autocommit: false,
-        maxWaitTime: 500,
-      })
-      for await (const message of stream) {
+      const messages = await unlessAborted(
+        consumer.consume({
+          topics: [topic],
+          mode: MessagesStreamModes.COMMITTED,
+          fallbackMode: MessagesStreamFallbackModes.EARLIEST,
+          autocommit: false,
+          maxWaitTime: 500,
+        }),
+        signal,
+      )
+      stream = messages
+      for await (const message of messages) {
         // Read ahead, and another member's since the group was shared out anew.
         if (!isAssigned(consumer, message)) continue
         await handle(message.value, signal)
@@ -165,10 +178,37 @@ export class Subscription {
           logger.debug({ err: error, topic, group }, 'offset not committed')
         })
       }
+      signal.throwIfAborted()
+    } catch (error) {
+      throw lost.signal.aborted ? lost.signal.reason : error
     } finally {
-      signal.removeEventListener('abort', onStop)
+      signal.removeEventListener('abort', onEnd)
       await close()
     }
+  }
+}
+
+/** Leaves the group and ends the connections; a client that does not manage it in time is given up. Never throws. */
+async function closeConsumer(consumer: Consumer, onError: (error: unknown) => void): Promise<void> {
+  // One that was about to join the group again fails the first time.
+  const close = () => Promise.resolve(consumer.close(true))
+  const closed = close().catch(close).catch(onError)
+  const timeout = new AbortController()
+  const late = sleep(closeTimeout, undefined, { signal: timeout.signal }).catch(() => undefined)
+  await Promise.race([closed, late])
+  timeout.abort()
+}
+
+/** What the promise gives, unless the signal aborts before: then its reason is thrown. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = () => aborted.reject(signal.reason as Error)
+  if (signal.aborted) onAbort()
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([promise, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 
