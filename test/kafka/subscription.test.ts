@@ -62,6 +62,21 @@ describe.skipIf(jars === undefined)('members of a group', () => {
     await publisher.close()
   })
 
+  it('stop at any moment of their beginning', async () => {
+    const options = kafkaOptions(cluster.options())
+    const random = new Random(2)
+    for (let round = 0; round < rounds; round++) {
+      const member = new Subscription(options, {
+        topic: options.topics.tasks,
+        group: `test-${randomUUID()}`,
+        logger: pino({ level: 'silent' }),
+        handle: async () => {},
+      })
+      await sleep(random.between(0, 150))
+      await inTime(member.stop())
+    }
+  })
+
   it('go on after a broker that was away for longer than a session', async () => {
     const options = cluster.options()
     const heard = new Set<unknown>()

@@ -1,5 +1,4 @@
 /** The one file that speaks with the Kafka client: publishing, and consuming at least once, whatever the brokers do. */
-import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   Admin,
@@ -7,6 +6,7 @@ import {
   CompressionAlgorithms,
   Consumer,
   type Message,
+  type MessagesStream,
   MessagesStreamFallbackModes,
   MessagesStreamModes,
   Producer,
@@ -146,7 +146,7 @@ export class Subscription {
     consumer.on('consumer:heartbeat:stalled', ({ lastError }: { lastError?: unknown }) =>
       lost.abort(new Error('The brokers do not answer heartbeats.', { cause: lastError })),
     )
-    let stream: Readable | undefined
+    let stream: Messages | undefined
     let closing: Promise<void> | undefined
     const close = () => {
       closing ??= closeConsumer(consumer, (error) =>
@@ -157,16 +157,7 @@ export class Subscription {
     const onEnd = () => void close()
     signal.addEventListener('abort', onEnd, { once: true })
     try {
-      const messages = await unlessAborted(
-        consumer.consume({
-          topics: [topic],
-          mode: MessagesStreamModes.COMMITTED,
-          fallbackMode: MessagesStreamFallbackModes.EARLIEST,
-          autocommit: false,
-          maxWaitTime: 500,
-        }),
-        signal,
-      )
+      const messages = await unlessAborted(openStream(consumer, topic), signal)
       stream = messages
       for await (const message of messages) {
         // Read ahead, and another member's since the group was shared out anew.
@@ -186,6 +177,28 @@ export class Subscription {
       await close()
     }
   }
+}
+
+type Messages = MessagesStream<Buffer, Buffer, Buffer, Buffer>
+
+/** Joins the group and begins to read. */
+async function openStream(consumer: Consumer, topic: string): Promise<Messages> {
+  const options = {
+    topics: [topic],
+    mode: MessagesStreamModes.COMMITTED,
+    fallbackMode: MessagesStreamFallbackModes.EARLIEST,
+    autocommit: false,
+    maxWaitTime: 500,
+  }
+  return await new Promise((resolve, reject) => {
+    // As a promise it came too late: the stream of a consumer that was closed meanwhile fails at once, and whoever reads a
+    // stream hears of its errors, but nobody reads this one.
+    consumer.consume(options, (error, messages) => {
+      messages?.on('error', () => undefined)
+      if (error) reject(error)
+      else resolve(messages!)
+    })
+  })
 }
 
 /** Leaves the group and ends the connections; a client that does not manage it in time is given up. Never throws. */
