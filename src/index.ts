@@ -4,8 +4,8 @@ export { type LoadOptions, loadConfig, parseConfig } from './config/load.ts'
 export { ConfigError, type KeyPath, type Problem } from './config/problems.ts'
 export type { DoomedFile } from './purge/deletion/batch.ts'
 export type { EraseOptions, Portion } from './purge/deletion/erase-files.ts'
+export { doomedData, StillThereError, verifyErased } from './purge/elsewhere/erased-elsewhere.ts'
 export { type DataStage, type EraseReachOptions, eraseReach } from './purge/erase-reach.ts'
-export { doomedData, StillThereError, verifyErased } from './purge/erased-elsewhere.ts'
 export {
   type Attachment,
   BlockedPurgeError,

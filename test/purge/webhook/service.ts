@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { doomedData } from '../../../src/purge/erased-elsewhere.ts'
+import { doomedData } from '../../../src/purge/elsewhere/erased-elsewhere.ts'
 import type { Purge } from '../../../src/purge/purger.ts'
 import type { FileIO } from '../../../src/storage/file-io.ts'
 import { testRun } from '../../../src/testing/purge-run.ts'

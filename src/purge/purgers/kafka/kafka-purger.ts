@@ -6,8 +6,8 @@
 import type { ManifestFile } from '../../../iceberg/manifests/manifest-list.ts'
 import { checkpointOf, isPast } from '../../checkpoint.ts'
 import { eraseFiles } from '../../deletion/erase-files.ts'
+import { StillThereError, verifyErased } from '../../elsewhere/erased-elsewhere.ts'
 import { eraseReach } from '../../erase-reach.ts'
-import { StillThereError, verifyErased } from '../../erased-elsewhere.ts'
 import { PurgeMessageError } from '../../ledger/messages.ts'
 import {
   type IcebergPurger,

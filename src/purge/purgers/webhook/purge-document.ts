@@ -1,8 +1,8 @@
 /** What a service is told of a purge. Its schema is `schema/webhook/purge.v1.json`. */
 import { placeKey } from '../../../storage/location.ts'
-import { doomedData } from '../../erased-elsewhere.ts'
+import { doomedData } from '../../elsewhere/erased-elsewhere.ts'
+import { ownPlaces } from '../../elsewhere/own-places.ts'
 import type { Purge, PurgeRun } from '../../purger.ts'
-import { ownPlaces } from './places.ts'
 
 /** What the service has to erase. */
 export interface Work {

@@ -6,8 +6,10 @@
 import { badRequest } from '../../../iceberg/errors.ts'
 import { type JsonValue, parseJson } from '../../../iceberg/json/exact-json.ts'
 import { checkpointOf, isPast } from '../../checkpoint.ts'
+import { closeDataStage } from '../../elsewhere/close-data-stage.ts'
+import { StillThereError } from '../../elsewhere/erased-elsewhere.ts'
+import { ownPlaces } from '../../elsewhere/own-places.ts'
 import { eraseReach } from '../../erase-reach.ts'
-import { StillThereError } from '../../erased-elsewhere.ts'
 import {
   BlockedPurgeError,
   type IcebergPurger,
@@ -26,9 +28,7 @@ import {
 } from '../../purger.ts'
 import { parseAccepted, parseCallback, parseStatus, type Status } from './answers.ts'
 import { WebhookClient } from './client.ts'
-import { closeDataStage } from './data-stage.ts'
 import { type WebhookOptions, webhookOptions } from './options.ts'
-import { ownPlaces } from './places.ts'
 import { cancelDocument, locationsOf, messageId, requestDocument, workOf } from './purge-document.ts'
 import { whatIsForged } from './signature.ts'
 

@@ -2,16 +2,16 @@
  * For purgers that hand the data stage over to an external engine: which files it has to erase, and the proof that it
  * did. The engine's word is not enough: the server looks for every file itself, and only then erases their parents.
  */
-import { mapBounded } from '../storage/concurrency.ts'
-import type { FileIO } from '../storage/file-io.ts'
-import { canonicalLocation, placeKey } from '../storage/location.ts'
-import { checkpointOf } from './checkpoint.ts'
-import { Batch, type DoomedFile } from './deletion/batch.ts'
-import type { EraseOptions, Portion } from './deletion/erase-files.ts'
-import { type Purge, type PurgeRun, RetryablePurgeError } from './purger.ts'
-import { readManifestLists } from './reach.ts'
-import { readRoot } from './root.ts'
-import { scanManifests } from './scan.ts'
+import { mapBounded } from '../../storage/concurrency.ts'
+import type { FileIO } from '../../storage/file-io.ts'
+import { canonicalLocation, placeKey } from '../../storage/location.ts'
+import { checkpointOf } from '../checkpoint.ts'
+import { Batch, type DoomedFile } from '../deletion/batch.ts'
+import type { EraseOptions, Portion } from '../deletion/erase-files.ts'
+import { type Purge, type PurgeRun, RetryablePurgeError } from '../purger.ts'
+import { readManifestLists } from '../reach.ts'
+import { readRoot } from '../root.ts'
+import { scanManifests } from '../scan.ts'
 
 /** Files of a listing that are remembered; where more lie, the table's files are asked for one by one. */
 const maxListed = 50_000

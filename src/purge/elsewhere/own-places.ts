@@ -1,10 +1,10 @@
-/** Which of the files that a table names are a service's to erase. */
-import { ancestorKeys, canonicalLocation, placeKey } from '../../../storage/location.ts'
+/** Which of the files that a table names are an engine's to erase. */
+import { ancestorKeys, canonicalLocation, placeKey } from '../../storage/location.ts'
 
 /**
  * Tells of a path whether it is in the table's own places, and not in one that another table has inside them: the deepest
- * place around it decides, as in `guard.ts`. Nobody can get a place inside this purge's own, so that the answer holds while a
- * service is at work. Of what lies elsewhere, that could change at any moment: it is erased here, where the guard is asked.
+ * place around it decides, as in `guard.ts`. Nobody can get a place inside this purge's own, so that the answer holds while an
+ * engine is at work. Of what lies elsewhere, that could change at any moment: it is erased here, where the guard is asked.
  */
 export function ownPlaces(
   locations: readonly string[],

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { ownPlaces } from './places.ts'
+import { ownPlaces } from './own-places.ts'
 
 it('the deepest place around a file decides whether it is a service’s to erase', () => {
   const isOwn = ownPlaces(['s3a://b/t', 's3://b/t/x/y/'], ['s3://b/t/x', 's3://b/t/z/'])
