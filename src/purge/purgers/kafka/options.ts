@@ -1,5 +1,5 @@
 /** What stands under `purge.options` for the purger `kafka`. Every message names the option, and never its value. */
-import { readFileSync } from 'node:fs'
+import { Section } from '../options-section.ts'
 
 export interface KafkaOptions {
   /** `host:port` of some brokers; they tell of the others. */
@@ -42,6 +42,10 @@ const mechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const
 const defaultPartitions = 12
 const defaultReplication = 3
 
+const broker = /^[^\s:/]+:\d{1,5}$|^\[[^\s/]+\]:\d{1,5}$/
+const topicName = /^[A-Za-z0-9._-]{1,249}$/
+const aTopic = 'a topic\'s name: letters, digits, ".", "_", "-", at most 249'
+
 /** Reads the options, and the files of `tls`. Throws an Error that names the option. */
 export function kafkaOptions(given: Readonly<Record<string, unknown>>): KafkaOptions {
   const options = new Section('', given)
@@ -49,12 +53,12 @@ export function kafkaOptions(given: Readonly<Record<string, unknown>>): KafkaOpt
   const topics = options.section('topics')
   topics?.knows('tasks', 'results')
   const names = {
-    tasks: topics?.topic('tasks') ?? 'moulin-tasks',
-    results: topics?.topic('results') ?? 'moulin-receipts',
+    tasks: topics?.matching('tasks', topicName, aTopic) ?? 'moulin-tasks',
+    results: topics?.matching('results', topicName, aTopic) ?? 'moulin-receipts',
   }
   if (names.tasks === names.results) throw new Error('topics.tasks and topics.results are the same topic')
   return {
-    brokers: options.brokers(),
+    brokers: options.required('brokers', options.listOf('brokers', broker, '"host:port"')),
     topics: names,
     clientId: options.text('clientId') ?? 'moulin',
     tls: tlsOptions(options.section('tls')),
@@ -91,97 +95,5 @@ function newTopics(section: Section | undefined): KafkaOptions['createTopics'] {
   return {
     partitions: section.integer('partitions', 1, 10_000) ?? defaultPartitions,
     replication: section.integer('replication', 1, 100) ?? defaultReplication,
-  }
-}
-
-/** A mapping of options, and where it stands. */
-class Section {
-  readonly #name: string
-  readonly #values: Readonly<Record<string, unknown>>
-
-  constructor(name: string, values: Readonly<Record<string, unknown>>) {
-    this.#name = name
-    this.#values = values
-  }
-
-  knows(...names: readonly string[]): void {
-    const unknown = Object.keys(this.#values).find((name) => !names.includes(name))
-    if (unknown === undefined) return
-    throw new Error(`${this.#key(unknown)} is not an option; there are ${names.join(', ')}`)
-  }
-
-  required<T>(name: string, value: T | undefined): T {
-    if (value === undefined) throw new Error(`${this.#key(name)} is missing`)
-    return value
-  }
-
-  section(name: string): Section | undefined {
-    const value = this.#values[name]
-    if (value === undefined) return undefined
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new Error(`${this.#key(name)} must be a mapping of options`)
-    }
-    return new Section(this.#key(name), value as Record<string, unknown>)
-  }
-
-  text(name: string): string | undefined {
-    const value = this.#values[name]
-    if (value === undefined || (typeof value === 'string' && value !== '')) return value
-    throw new Error(`${this.#key(name)} must be a text that is not empty`)
-  }
-
-  topic(name: string): string | undefined {
-    const topic = this.text(name)
-    if (topic === undefined || /^[A-Za-z0-9._-]{1,249}$/.test(topic)) return topic
-    throw new Error(`${this.#key(name)} must be a topic's name: letters, digits, ".", "_", "-", at most 249`)
-  }
-
-  choice<const T extends string>(name: string, choices: readonly T[]): T | undefined {
-    const value = this.#values[name]
-    if (value === undefined || choices.includes(value as T)) return value as T | undefined
-    throw new Error(`${this.#key(name)} must be one of ${choices.join(', ')}`)
-  }
-
-  integer(name: string, least: number, most: number): number | undefined {
-    const value = this.#values[name]
-    if (value === undefined) return undefined
-    if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most)
-      return value as number
-    throw new Error(`${this.#key(name)} must be an integer from ${least} to ${most}`)
-  }
-
-  /** Milliseconds. */
-  duration(name: string): number | undefined {
-    const value = this.#values[name]
-    if (value === undefined) return undefined
-    const [, amount, unit] = /^(\d+)(ms|s|m|h)$/.exec(String(value)) ?? []
-    const milliseconds = Number(amount) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit as 'ms']
-    if (milliseconds >= 1) return milliseconds
-    throw new Error(`${this.#key(name)} must be a duration with its unit, such as "90s", "30m" or "2h"`)
-  }
-
-  brokers(): string[] {
-    const value = this.required('brokers', this.#values.brokers)
-    const isBroker = (each: unknown) =>
-      typeof each === 'string' && /^[^\s:/]+:\d{1,5}$|^\[[^\s/]+\]:\d{1,5}$/.test(each)
-    if (Array.isArray(value) && value.length > 0 && value.every(isBroker)) return value as string[]
-    throw new Error('brokers must be a list of "host:port", with at least one of them')
-  }
-
-  /** The content of the file that the option names. */
-  file(name: string): string | undefined {
-    const path = this.text(name)
-    if (path === undefined) return undefined
-    try {
-      return readFileSync(path, 'utf8')
-    } catch (error) {
-      throw new Error(`${this.#key(name)} names a file that cannot be read: ${(error as Error).message}`, {
-        cause: error,
-      })
-    }
-  }
-
-  #key(name: string): string {
-    return this.#name === '' ? name : `${this.#name}.${name}`
   }
 }
