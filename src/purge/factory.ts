@@ -20,6 +20,8 @@ const builtIn: Readonly<Record<string, IcebergPurgerFactory>> = {
     (await import('./purgers/webhook/webhook-purger.ts')).createWebhookPurger(...given),
   kafka: async (options, context) =>
     (await import('./purgers/kafka/kafka-purger.ts')).kafkaPurger(options, context),
+  's3-batch': async (options, context) =>
+    (await import('./purgers/s3-batch/s3-batch-purger.ts')).createS3BatchPurger(options, context),
 }
 
 /**

@@ -185,7 +185,12 @@ export interface Attachment {
 }
 
 export type Inspection =
-  | { readonly state: 'running'; readonly counts?: OutcomeCounts }
+  | {
+      readonly state: 'running'
+      readonly counts?: OutcomeCounts
+      /** Milliseconds until it is to be asked again; what is delivered about it has it asked at once. @default 10000 */
+      readonly askAfter?: number
+    }
   | {
       readonly state: 'finished'
       readonly counts?: OutcomeCounts

@@ -151,11 +151,8 @@ async function purgeOrInspect(
   lease: Lease,
   runner: PurgeRunner,
 ): Promise<Extract<PurgeResult, { kind: 'done' }> | { kind: 'elsewhere'; end: AttemptEnd }> {
-  const handedOff = (to: string) =>
-    ({
-      kind: 'elsewhere',
-      end: { state: 'handed_off', reference: to, delay: inspectInterval },
-    }) as const
+  const handedOff = (to: string, delay = inspectInterval) =>
+    ({ kind: 'elsewhere', end: { state: 'handed_off', reference: to, delay } }) as const
   const { run } = attempt
   const { purge, reference } = lease
   const purger = await purgerOf(attempt, lease, runner)
@@ -172,7 +169,7 @@ async function purgeOrInspect(
   switch (inspection.state) {
     case 'running':
       if (inspection.counts) run.progress(inspection.counts)
-      return handedOff(reference)
+      return handedOff(reference, inspection.askAfter)
     case 'finished':
       if (inspection.counts) run.progress(inspection.counts)
       return {

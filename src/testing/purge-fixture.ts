@@ -31,29 +31,41 @@ export const nothingDone: Progress = {
   resolved: [],
 }
 
-/** A catalog, a ledger and a local store together, as a server has them. */
+/** Where a fixture's files are. */
+export interface FixtureStore {
+  readonly io: FileIO
+  /** Holds nothing yet; without a slash at its end. */
+  readonly location: string
+}
+
+/** A catalog, a ledger and a store together, as a server has them. */
 export class PurgeFixture implements AsyncDisposable {
   readonly database: Database
+  /** A temporary folder, which holds the files unless another store was given. */
   readonly folder: string
+  /** Where the files are. */
+  readonly base: string
   readonly io: FileIO
   readonly catalog: SqlCatalog
   readonly ledger: Ledger
   readonly #close: () => Promise<void>
 
-  static async open(dialect: Dialect = 'sqlite'): Promise<PurgeFixture> {
+  /** @param store the caller's, who closes it. @default local files */
+  static async open(dialect: Dialect = 'sqlite', store?: FixtureStore): Promise<PurgeFixture> {
     const test = await createDatabase(dialect)
-    return new PurgeFixture(test.database, () => test.close())
+    return new PurgeFixture(test.database, store, () => test.close())
   }
 
-  private constructor(database: Database, close: () => Promise<void>) {
+  private constructor(database: Database, store: FixtureStore | undefined, close: () => Promise<void>) {
     this.database = database
     this.#close = close
     this.folder = mkdtempSync(join(tmpdir(), 'moulin-purge-'))
-    this.io = new LocalFileIO([this.folder])
+    this.base = store?.location ?? `file://${this.folder}`
+    this.io = store?.io ?? new LocalFileIO([this.folder])
     this.ledger = new Ledger(database)
     this.catalog = new SqlCatalog({
       warehouse: 'main',
-      location: `file://${this.folder}/main`,
+      location: `${this.base}/main`,
       database,
       io: this.io,
       logger,
@@ -66,7 +78,7 @@ export class PurgeFixture implements AsyncDisposable {
   }
 
   location(name: string): string {
-    return `file://${this.folder}/main/${name}`
+    return `${this.base}/main/${name}`
   }
 
   /** Writes a table's files and registers it as `ns.NAME`. */
@@ -89,7 +101,7 @@ export class PurgeFixture implements AsyncDisposable {
 
   /** Writes a table's files at a place of the warehouse, and registers it as `ns.NAME`. */
   async tableAt(name: string, place: string, options?: TableOptions): Promise<WrittenTable> {
-    const location = `file://${this.folder}/main${place === '' ? '' : `/${place}`}`
+    const location = `${this.base}/main${place === '' ? '' : `/${place}`}`
     const table = await writeTable(this.io, location, options)
     await this.register(name, table.purge.metadataLocation)
     return table
@@ -170,16 +182,16 @@ export class PurgeFixture implements AsyncDisposable {
   /** Every file below the warehouse. */
   async files(): Promise<string[]> {
     const found: string[] = []
-    for await (const file of this.io.list(`file://${this.folder}`)) found.push(file.location)
+    for await (const file of this.io.list(this.base)) found.push(file.location)
     return found.toSorted()
   }
 }
 
 /** What a purger's factory gets from the worker of the fixture's warehouse. */
-export function purgerContext({ folder, ledger }: PurgeFixture): PurgerContext {
+export function purgerContext({ base, ledger }: PurgeFixture): PurgerContext {
   return {
     logger,
-    warehouse: { name: 'main', location: `file://${folder}/main` },
+    warehouse: { name: 'main', location: `${base}/main` },
     serverIdentity: 'test:1',
     works: true,
     deliver: (id, messages) => ledger.deliver(id, messages),

@@ -24,6 +24,11 @@ export class Section {
     return value
   }
 
+  /** Throws when the option is there although it belongs to another choice. */
+  excludes(name: string, belongsTo: string): void {
+    if (this.#values[name] !== undefined) throw new Error(`${this.#key(name)} is for ${belongsTo} only`)
+  }
+
   section(name: string): Section | undefined {
     const value = this.#values[name]
     if (value === undefined) return undefined
