@@ -4,7 +4,9 @@ export { type LoadOptions, loadConfig, parseConfig } from './config/load.ts'
 export { ConfigError, type KeyPath, type Problem } from './config/problems.ts'
 export type { DoomedFile } from './purge/deletion/batch.ts'
 export type { EraseOptions, Portion } from './purge/deletion/erase-files.ts'
+export { closeDataStage } from './purge/elsewhere/close-data-stage.ts'
 export { doomedData, StillThereError, verifyErased } from './purge/elsewhere/erased-elsewhere.ts'
+export { ownPlaces } from './purge/elsewhere/own-places.ts'
 export { type DataStage, type EraseReachOptions, eraseReach } from './purge/erase-reach.ts'
 export {
   type Attachment,

@@ -21,8 +21,9 @@ export function makeHandler(store) {
 
 async function erase(store, { taskId, s3Bucket, s3Key }) {
   try {
-    // The key comes as it stands in the manifest, percent-encoded.
-    const command = new DeleteObjectCommand({ Bucket: s3Bucket, Key: decodeURIComponent(s3Key) })
+    // The key comes percent-encoded; a plus sign of its own would come as %2B.
+    const key = decodeURIComponent(s3Key.replaceAll('+', ' '))
+    const command = new DeleteObjectCommand({ Bucket: s3Bucket, Key: key })
     await store.send(command)
     return { taskId, resultCode: 'Succeeded', resultString: '' }
   } catch (error) {

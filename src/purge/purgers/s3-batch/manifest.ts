@@ -80,7 +80,6 @@ class ManifestUpload {
   readonly #location: string
   readonly #stream = new PassThrough()
   readonly #done: Promise<string>
-  readonly #abort: () => Promise<void>
   #objects = 0
 
   static async begin(connection: Connection, bucket: string, location: string): Promise<ManifestUpload> {
@@ -95,18 +94,18 @@ class ManifestUpload {
   private constructor(
     bucket: string,
     location: string,
-    upload: (body: PassThrough) => { done(): Promise<{ ETag?: string | undefined }>; abort(): Promise<void> },
+    upload: (body: PassThrough) => { done(): Promise<{ ETag?: string | undefined }> },
   ) {
     this.#bucket = bucket
     this.#location = location
-    const uploading = upload(this.#stream)
-    this.#abort = () => uploading.abort()
-    this.#done = uploading.done().then(
-      ({ ETag = '' }) => ETag.replaceAll('"', ''),
-      (error: unknown) => {
-        throw fileError(location, error)
-      },
-    )
+    this.#done = upload(this.#stream)
+      .done()
+      .then(
+        ({ ETag = '' }) => ETag.replaceAll('"', ''),
+        (error: unknown) => {
+          throw fileError(location, error)
+        },
+      )
     // Whoever writes hears of it by the stream, and by `end`.
     this.#done.catch((error: unknown) => this.#stream.destroy(error as Error))
     this.#stream.on('error', () => undefined)
@@ -127,8 +126,8 @@ class ManifestUpload {
 
   /** The parts that were sent are removed. */
   async abort(): Promise<void> {
-    await this.#abort()
-    this.#stream.destroy()
+    // The upload's own abort does not wait until they are.
+    this.#stream.destroy(new Error('The manifest is given up.'))
     await this.#done.catch(() => undefined)
   }
 }

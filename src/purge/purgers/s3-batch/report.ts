@@ -52,10 +52,10 @@ function failureOf([bucket, key = '', , , error = '', status, text = '']: string
   return { path, stage: 'data', outcome: outcome.outcome, code: code || 'Unknown', message: text || error }
 }
 
-/** A key as the manifest had it. */
+/** Of a key, percent-encoded as in the manifest, or by the service, for whom a space may be a plus sign. */
 function decoded(key: string): string {
   try {
-    return decodeURIComponent(key)
+    return decodeURIComponent(key.replaceAll('+', ' '))
   } catch (error) {
     if (error instanceof URIError) return key
     throw error

@@ -102,16 +102,17 @@ describe.skipIf(python === undefined)('the purger s3-batch', () => {
     })
   })
 
-  it.each([
-    ['that takes + for itself', decodeURIComponent],
-    ['that takes + for a space', (key: string) => decodeURIComponent(key.replaceAll('+', ' '))],
-  ])('names odd keys for a reader %s, and erases them', async (_, decode) => {
+  it.each(['as-given', 'plus'] as const)('names odd keys, told back %s, and erases them', async (encodes) => {
     await using setting = await open({ strategy: 'lambda' })
     const { fixture, control, io } = setting
     const location = fixture.location('t')
     const files = odd.map((name) => `${location}/data/${name}`)
     for (const file of files) await io.write(file, Buffer.from('x'))
-    control.decode = decode
+    control.encodes = encodes
+    control.faults.task = (key) =>
+      key.endsWith(odd[0]!)
+        ? { code: 'PermanentFailure', status: 200, message: 'InternalError: once' }
+        : undefined
     const table = await fixture.table('t', { borrowed: files, snapshots: 1 })
     const id = await fixture.drop('t')
     expect(await setting.run(id)).toMatchObject({ state: 'handed_off' })
@@ -123,6 +124,11 @@ describe.skipIf(python === undefined)('the purger s3-batch', () => {
     ].map((key) => `${setting.bucket},${key}`)
     expect(rows.pop()).toBe('')
     expect(rows.toSorted()).toEqual(expected.toSorted())
+    expect(await setting.workAndRun(id)).toMatchObject({ state: 'pending' })
+    expect((await fixture.ledger.failures(id)).map(({ path }) => path)).toEqual([files[0]])
+    control.faults.task = () => undefined
+    expect(await setting.run(id)).toMatchObject({ state: 'handed_off' })
+    expect(await setting.manifest(id)).toBe(`${setting.bucket},main/t/data/${encoded[0]}\n`)
     expect(await setting.workAndRun(id)).toMatchObject({ state: 'succeeded' })
     expect(await fixture.files()).toEqual([])
   })

@@ -79,8 +79,8 @@ export class S3Control {
   }
   /** Requests, by operation. */
   readonly asked: Record<string, number> = {}
-  /** Decodes a manifest's keys: the documentation does not say whether `+` is a space. */
-  decode: (key: string) => string = decodeURIComponent
+  /** Keys as the service tells them, to a function and in the report: as in the manifest, or with `+` for a space. */
+  encodes: 'as-given' | 'plus' = 'as-given'
   readonly #store: S3Client
   readonly #model: ServiceModel
   readonly #server: Server
@@ -185,7 +185,7 @@ export class S3Control {
       return
     }
     const done = await mapBounded(rows, tasksInFlight, async (row): Promise<Failure[]> => {
-      const failed = this.faults.task(this.decode(row.key)) ?? (await this.#task(job, row))
+      const failed = this.faults.task(decoded(row.key)) ?? (await this.#task(job, row))
       return failed ? [{ ...row, ...failed }] : []
     })
     job.tasks = rows.length
@@ -221,7 +221,7 @@ export class S3Control {
     )
     try {
       const Tagging = { TagSet: [{ Key: Key!, Value: Value! }] }
-      await this.#store.send(new PutObjectTaggingCommand({ Bucket: bucket, Key: this.decode(key), Tagging }))
+      await this.#store.send(new PutObjectTaggingCommand({ Bucket: bucket, Key: decoded(key), Tagging }))
       return undefined
     } catch (error) {
       const { name, message, $metadata } = error as Error & { $metadata: { httpStatusCode: number } }
@@ -230,7 +230,7 @@ export class S3Control {
   }
 
   async #invoke(s3Bucket: string, s3Key: string): Promise<Omit<Failure, keyof Row> | undefined> {
-    const task = { taskId: randomUUID(), s3Key, s3VersionId: null, s3Bucket }
+    const task = { taskId: randomUUID(), s3Key: this.#told(s3Key), s3VersionId: null, s3Bucket }
     const event = { invocationSchemaVersion: '2.0', invocationId: randomUUID(), tasks: [task] }
     const { makeHandler } = (await import(example.href)) as Lambda
     const { results } = await makeHandler(this.#store)(event)
@@ -239,15 +239,25 @@ export class S3Control {
     return { code: resultCode, status: 200, message: resultString }
   }
 
+  #told(key: string): string {
+    return this.encodes === 'plus' ? key.replaceAll('%20', '+') : key
+  }
+
   /** Of failures only, as it was asked for: then one that has none names no list. */
   async #report({ id, body, failures }: StandInJob): Promise<void> {
     const bucket = textAt(body, 'Report', 'Bucket')!.replace('arn:aws:s3:::', '')
     const folder = `${textAt(body, 'Report', 'Prefix')}/job-${id}`
     const list = `${folder}/results/${randomUUID()}.csv`
     const rows = failures.map((failure) =>
-      [failure.bucket, failure.key, '', 'failed', failure.code, failure.status, quoted(failure.message)].join(
-        ',',
-      ),
+      [
+        failure.bucket,
+        this.#told(failure.key),
+        '',
+        'failed',
+        failure.code,
+        failure.status,
+        quoted(failure.message),
+      ].join(','),
     )
     const index = {
       Format: 'Report_CSV_20180820',
@@ -263,6 +273,11 @@ export class S3Control {
     if (rows.length > 0) await put(list, `${rows.join('\n')}\n`)
     await put(`${folder}/manifest.json`, JSON.stringify(index))
   }
+}
+
+/** As the service decodes a manifest's keys: a form's encoding, in which `+` is a space. */
+function decoded(key: string): string {
+  return decodeURIComponent(key.replaceAll('+', ' '))
 }
 
 function description({ id, status, tasks, failures, reason }: StandInJob): string {
