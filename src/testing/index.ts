@@ -9,8 +9,9 @@
  * purgerContract({ describe, it }, async () => ({ … }))
  */
 export { type FileIOSubject, fileIOContract } from './file-io-contract.ts'
+export { LedgerRuns } from './ledger-runs.ts'
 export { PurgeFixture, purgerContext } from './purge-fixture.ts'
-export { type TestRun, type TestRunOptions, testRun } from './purge-run.ts'
+export { memoryRuns, type RunMaker, type TestRun, type TestRunOptions, testRun } from './purge-run.ts'
 export { type PurgerSubject, purgerContract } from './purger-contract.ts'
 export { Random } from './random.ts'
 export type { TestRunner } from './runner.ts'

@@ -4,6 +4,7 @@ import type {
   KeepRule,
   OutcomeCounts,
   PathFailure,
+  Purge,
   PurgeMessage,
   PurgeRun,
   Stage,
@@ -19,7 +20,7 @@ export interface TestRun extends PurgeRun {
   /** What was saved. */
   readonly tally: () => Tally
   /** All that were named and not resolved. */
-  readonly failures: () => readonly PathFailure[]
+  readonly failures: () => Promise<readonly PathFailure[]>
   /** Stages that were saved, in the order in which they began. */
   readonly begun: () => readonly Stage[]
 }
@@ -37,14 +38,32 @@ export interface TestRunOptions {
   readonly deleteConcurrency?: number
 }
 
+/** Whose failures the next one goes on with. */
+interface MemoryRun extends TestRun {
+  readonly named: ReadonlyMap<string, PathFailure>
+}
+
+/** Where the runs of a suite come from. */
+export interface RunMaker {
+  /** One attempt at a purge, which deletes by `io`. */
+  make(purge: Purge, io: FileIO, options?: TestRunOptions): Promise<TestRun>
+}
+
+/** Runs without a ledger. */
+export const memoryRuns: RunMaker = {
+  make: async (_purge, io, options) => testRun(io, options),
+}
+
 export function testRun(io: FileIO, options: TestRunOptions = {}): TestRun {
   let counts: OutcomeCounts = {}
-  let tally = options.after?.tally() ?? emptyTally
-  let checkpoint = options.after?.checkpoint
-  const failures = new Map(options.after?.failures().map((failure) => [failure.path, failure]))
+  const { after } = options as { after?: MemoryRun }
+  let tally = after?.tally() ?? emptyTally
+  let checkpoint = after?.checkpoint
+  const failures = new Map(after?.named)
   const begun = new Set<Stage>()
   const signal = options.signal ?? new AbortController().signal
-  return {
+  const run: MemoryRun = {
+    named: failures,
     signal,
     epoch: 1,
     attempt: 1,
@@ -77,7 +96,8 @@ export function testRun(io: FileIO, options: TestRunOptions = {}): TestRun {
       [...failures.values()].filter((failure) => failure.stage === stage).map(({ path }) => path),
     counts: () => counts,
     tally: () => tally,
-    failures: () => [...failures.values()],
+    failures: async () => [...failures.values()],
     begun: () => [...begun],
   }
+  return run
 }

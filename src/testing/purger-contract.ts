@@ -12,7 +12,7 @@ import {
 } from '../purge/purger.ts'
 import { countOf } from '../purge/tally.ts'
 import type { FileIO } from '../storage/file-io.ts'
-import { testRun } from './purge-run.ts'
+import { memoryRuns, type RunMaker } from './purge-run.ts'
 import type { TestRunner } from './runner.ts'
 import { type TableOptions, type WrittenTable, writeTable } from './table-writer/table.ts'
 import { watchDeletes } from './watched-file-io.ts'
@@ -27,6 +27,8 @@ export interface PurgerSubject {
   readonly root: string
   /** For a purger that hands off: has the engine elsewhere do all it can about a purge now. */
   work?(purge: Purge, reference: string): Promise<void>
+  /** Where runs come from: {@link LedgerRuns} for those of a real ledger. @default runs that keep everything in memory */
+  readonly runs?: RunMaker
   close(): Promise<void>
 }
 
@@ -34,6 +36,7 @@ export interface PurgerSubject {
 const maxInspections = 50
 
 interface Tested extends PurgerSubject {
+  readonly runs: RunMaker
   /** Purges as the server does: asks about what was handed off, until it is finished. */
   erase(purge: Purge, run: PurgeRun): Promise<void>
 }
@@ -44,7 +47,7 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
     runner.it(name, async () => {
       const subject = await make()
       try {
-        await test({ ...subject, erase: eraser(subject) })
+        await test({ ...subject, runs: subject.runs ?? memoryRuns, erase: eraser(subject) })
       } finally {
         await subject.close()
       }
@@ -65,11 +68,11 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
       ['many files', { snapshots: 4, filesPerSnapshot: 700 }],
     ]
     for (const [name, options] of shapes) {
-      it(`erases all of a table and nothing else: ${name}`, async ({ erase, io, root }) => {
+      it(`erases all of a table and nothing else: ${name}`, async ({ erase, io, root, runs }) => {
         const table = await writeTable(io, `${root}/test`, options)
         const neighbours = await writeTable(io, `${root}/test2`, options)
         await io.write(`${root}/test.txt`, Buffer.from('mine'))
-        const run = testRun(io)
+        const run = await runs.make(table.purge, io)
         await erase(table.purge, run)
         assert.deepEqual(await listed(io, root), [...all(neighbours), `${root}/test.txt`].toSorted())
         for (const stage of stages) {
@@ -83,10 +86,10 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
       })
     }
 
-    it('erases leaves before parents, the root last', async ({ erase, io, root }) => {
+    it('erases leaves before parents, the root last', async ({ erase, io, root, runs }) => {
       const table = await writeTable(io, `${root}/t`)
       const watched = watchDeletes(io)
-      await erase(table.purge, testRun(watched))
+      await erase(table.purge, await runs.make(table.purge, watched))
       const order = watched.deleted.map((path) =>
         stages.findIndex((stage) => table.files[stage].includes(path)),
       )
@@ -97,13 +100,13 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
       assert.equal(watched.deleted.at(-1), table.purge.metadataLocation)
     })
 
-    it('keeps what the rule says, and says so', async ({ erase, io, root }) => {
+    it('keeps what the rule says, and says so', async ({ erase, io, root, runs }) => {
       const lender = await writeTable(io, `${root}/lender`)
       const borrowed = lender.files.data.slice(0, 2)
       const table = await writeTable(io, `${root}/t`, { borrowed })
       const keep = async (paths: readonly string[]) =>
         paths.map((path) => (path.startsWith(`${root}/lender/`) ? 'inside-live-table' : undefined))
-      const run = testRun(io, { keep })
+      const run = await runs.make(table.purge, io, { keep })
       await erase(table.purge, run)
       assert.deepEqual(await listed(io, root), all(lender).toSorted())
       assert.equal(run.counts().data?.kept, 2)
@@ -113,10 +116,11 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
       erase,
       io,
       root,
+      runs,
     }) => {
       for (const value of ['false', 'FALSE', 'False']) {
         const table = await writeTable(io, `${root}/${value}`, { properties: { 'gc.enabled': value } })
-        const run = testRun(io)
+        const run = await runs.make(table.purge, io)
         await erase(table.purge, run)
         assert.deepEqual(await listed(io, `${root}/${value}`), table.files.data.toSorted())
         assert.equal(run.counts().data?.kept, table.files.data.length)
@@ -127,6 +131,7 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
       erase,
       io,
       root,
+      runs,
       work,
     }) => {
       for (const stage of stagesOfOwn(work)) {
@@ -135,21 +140,21 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
         const faulty = watchDeletes(io, (path) =>
           path === stubborn ? { outcome: 'failed', code: 'InternalError', message: 'no' } : undefined,
         )
-        const run = testRun(faulty)
+        const run = await runs.make(table.purge, faulty)
         await assert.rejects(erase(table.purge, run), RetryablePurgeError)
         const left = await listed(io, `${root}/${stage}`)
         const parents = stages.slice(stages.indexOf(stage) + 1).flatMap((parent) => table.files[parent])
         assert.deepEqual(left, [stubborn, ...parents].toSorted())
         assert.deepEqual(
-          run.failures().map(({ path, outcome }) => [path, outcome]),
+          (await run.failures()).map(({ path, outcome }) => [path, outcome]),
           [[stubborn, 'failed']],
         )
-        await erase(table.purge, testRun(io, { after: run }))
+        await erase(table.purge, await runs.make(table.purge, io, { after: run }))
         assert.deepEqual(await listed(io, `${root}/${stage}`), [])
       }
     })
 
-    it('treats what the store forbids as permanent', async ({ erase, io, root, work }) => {
+    it('treats what the store forbids as permanent', async ({ erase, io, root, work, runs }) => {
       const table = await writeTable(io, `${root}/t`)
       const [stage] = stagesOfOwn(work) as [Stage]
       const faulty = watchDeletes(io, (path) =>
@@ -157,10 +162,10 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
           ? { outcome: 'blocked', code: 'AccessDenied', message: 'locked' }
           : undefined,
       )
-      const run = testRun(faulty)
+      const run = await runs.make(table.purge, faulty)
       await assert.rejects(erase(table.purge, run), PermanentPurgeError)
       assert.deepEqual(
-        run.failures().map(({ outcome, code }) => [outcome, code]),
+        (await run.failures()).map(({ outcome, code }) => [outcome, code]),
         [['blocked', 'AccessDenied']],
       )
       assert.ok((await listed(io, root)).includes(table.purge.metadataLocation))
@@ -170,6 +175,7 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
       erase,
       io,
       root,
+      runs,
     }) => {
       const damage: [Stage, (path: string) => Promise<void>][] = []
       for (const stage of ['manifests', 'manifest-lists'] as const) {
@@ -181,7 +187,7 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
         const table = await writeTable(io, `${root}/${number}`)
         const path = table.files[stage][1]!
         await harm(path)
-        await assert.rejects(erase(table.purge, testRun(io)), (error: Error) => {
+        await assert.rejects(erase(table.purge, await runs.make(table.purge, io)), (error: Error) => {
           assert.ok(error instanceof PermanentPurgeError, String(error))
           assert.ok(error.message.includes(path), error.message)
           return true
@@ -192,26 +198,26 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
       }
     })
 
-    it('takes a missing root for an error, not for success', async ({ erase, io, root }) => {
+    it('takes a missing root for an error, not for success', async ({ erase, io, root, runs }) => {
       const table = await writeTable(io, `${root}/t`)
       await io.deleteFiles([table.purge.metadataLocation])
-      await assert.rejects(erase(table.purge, testRun(io)), PermanentPurgeError)
+      await assert.rejects(erase(table.purge, await runs.make(table.purge, io)), PermanentPurgeError)
       const left = await listed(io, root)
       assert.equal(left.length, all(table).length - 1)
     })
 
-    it('does not mind files that are gone already', async ({ erase, io, root }) => {
+    it('does not mind files that are gone already', async ({ erase, io, root, runs }) => {
       const table = await writeTable(io, `${root}/t`)
       await io.deleteFiles([
         ...table.files.data.slice(0, 3),
         ...table.files.metadata,
         ...table.files.statistics,
       ])
-      await erase(table.purge, testRun(io))
+      await erase(table.purge, await runs.make(table.purge, io))
       assert.deepEqual(await listed(io, root), [])
     })
 
-    it('can be cut off at every batch and begun again', async ({ erase, io, root, work }) => {
+    it('can be cut off at every batch and begun again', async ({ erase, io, root, work, runs }) => {
       for (let cut = 0; ; cut++) {
         const table = await writeTable(io, `${root}/${cut}`, { snapshots: 2 })
         const controller = new AbortController()
@@ -220,7 +226,7 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
           controller.abort(new Error('the lease is lost'))
           throw controller.signal.reason
         })
-        const run = testRun(dying, { signal: controller.signal })
+        const run = await runs.make(table.purge, dying, { signal: controller.signal })
         const finished = await erase(table.purge, run).then(
           () => true,
           () => false,
@@ -230,12 +236,12 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
           assert.ok(cut > stagesOfOwn(work).length)
           return
         }
-        await erase(table.purge, testRun(io, { after: run }))
+        await erase(table.purge, await runs.make(table.purge, io, { after: run }))
         assert.deepEqual(await listed(io, `${root}/${cut}`), [])
       }
     })
 
-    it('can be cut off between an answer and its being noted', async ({ erase, io, root, work }) => {
+    it('can be cut off between an answer and its being noted', async ({ erase, io, root, work, runs }) => {
       for (let cut = 0; cut <= stagesOfOwn(work).length; cut++) {
         const table = await writeTable(io, `${root}/${cut}`, { snapshots: 2 })
         let batches = 0
@@ -249,17 +255,17 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
             return paths.map(() => ({ outcome: 'deleted' }))
           },
         }
-        const run = testRun(losing)
+        const run = await runs.make(table.purge, losing)
         await assert.rejects(erase(table.purge, run))
-        await erase(table.purge, testRun(io, { after: run }))
+        await erase(table.purge, await runs.make(table.purge, io, { after: run }))
         assert.deepEqual(await listed(io, `${root}/${cut}`), [])
       }
     })
 
-    it('erases nothing more once it is told to stop', async ({ erase, io, root }) => {
+    it('erases nothing more once it is told to stop', async ({ erase, io, root, runs }) => {
       const table = await writeTable(io, `${root}/t`)
       const signal = AbortSignal.abort(new Error('stop'))
-      await assert.rejects(erase(table.purge, testRun(io, { signal })))
+      await assert.rejects(erase(table.purge, await runs.make(table.purge, io, { signal })))
       assert.deepEqual(await listed(io, root), all(table).toSorted())
     })
   })

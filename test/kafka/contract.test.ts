@@ -16,8 +16,10 @@ import { readFiles } from '../../src/purge/reach.ts'
 import type { FileIO } from '../../src/storage/file-io.ts'
 import { LocalFileIO } from '../../src/storage/local/local-file-io.ts'
 import { isWithin } from '../../src/storage/location.ts'
+import { dialects } from '../../src/testing/databases.ts'
 import { purgerContract } from '../../src/testing/purger-contract.ts'
 import { toolchain } from '../interop/toolchain.ts'
+import { ledgerRuns } from '../purge/contract-runs.ts'
 import { Cluster } from './cluster.ts'
 
 const jars = toolchain('MOULIN_TEST_KAFKA', 'kafka')
@@ -56,7 +58,7 @@ async function work(
   return { version, purge, generation, task, consumer: 'contract', counts, bytes: 0, failures, error }
 }
 
-describe.skipIf(jars === undefined)('kafka on a broker, handed off and inspected', () => {
+describe.skipIf(jars === undefined).each(dialects)('kafka on a broker, with its ledger on %s', (dialect) => {
   let cluster: Cluster
   beforeAll(async () => {
     cluster = await Cluster.start(jars!)
@@ -68,6 +70,7 @@ describe.skipIf(jars === undefined)('kafka on a broker, handed off and inspected
   purgerContract({ describe, it }, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'moulin-kafka-contract-'))
     const io = new LocalFileIO([folder])
+    const runs = await ledgerRuns(dialect)
     const options = cluster.options()
     const received = new Map<string, PurgeMessage[]>()
     const purger = kafkaPurger(options, {
@@ -97,8 +100,10 @@ describe.skipIf(jars === undefined)('kafka on a broker, handed off and inspected
       work: async () => {
         await sleep(200)
       },
+      runs,
       close: async () => {
         await purger.close()
+        await runs.close()
         rmSync(folder, { recursive: true, force: true })
       },
     }

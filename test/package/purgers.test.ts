@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createDatabase } from '../../src/testing/databases.ts'
 import { Cli } from '../cli/cli.ts'
 import { stepsOf } from './guide.ts'
 import { install, pack, run } from './packed.ts'
@@ -37,7 +38,10 @@ describe('the packed package', () => {
     mkdirSync(place)
     writeFileSync(join(place, 'package.json'), '{"private": true}')
     install(place, tarball, pack(folder, join(root, 'examples/purger-move-to-trash')))
-    run(join(place, 'node_modules/moulin-purger-move-to-trash'), 'node', '--test')
+    const example = join(place, 'node_modules/moulin-purger-move-to-trash')
+    run(example, 'node', '--test')
+    await using database = await createDatabase('postgres')
+    run(example, 'env', `LEDGER_URL=${database.url}`, 'node', '--test')
 
     const config = {
       server: { port: 0 },

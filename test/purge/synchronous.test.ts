@@ -3,20 +3,31 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, it } from 'vitest'
+import { SqlAsyncPurger } from '../../src/purge/purgers/sql-async/sql-async-purger.ts'
 import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchronous-purger.ts'
 import { LocalFileIO } from '../../src/storage/local/local-file-io.ts'
 import { S3FileIO } from '../../src/storage/s3/s3-file-io.ts'
+import { dialects } from '../../src/testing/databases.ts'
 import { purgerContract } from '../../src/testing/purger-contract.ts'
 import { startFauxqs, type TestStore } from '../../src/testing/stores/fauxqs.ts'
+import { ledgerRuns } from './contract-runs.ts'
 
-describe('synchronous on local files', () => {
+const purgers = [new SynchronousPurger(), new SqlAsyncPurger()]
+const subjects = purgers.flatMap((purger) => dialects.map((dialect) => ({ purger, dialect })))
+
+describe.each(subjects)('$purger.name on local files, with its ledger on $dialect', ({ purger, dialect }) => {
   purgerContract({ describe, it }, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'moulin-purge-'))
+    const runs = await ledgerRuns(dialect)
     return {
-      purger: new SynchronousPurger(),
+      purger,
       io: new LocalFileIO([folder]),
       root: `file://${folder}/root`,
-      close: async () => rmSync(folder, { recursive: true, force: true }),
+      runs,
+      close: async () => {
+        await runs.close()
+        rmSync(folder, { recursive: true, force: true })
+      },
     }
   })
 })

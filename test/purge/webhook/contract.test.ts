@@ -15,8 +15,10 @@ import { WebhookPurger } from '../../../src/purge/purgers/webhook/webhook-purger
 import type { FileIO } from '../../../src/storage/file-io.ts'
 import { LocalFileIO } from '../../../src/storage/local/local-file-io.ts'
 import { S3FileIO } from '../../../src/storage/s3/s3-file-io.ts'
+import { dialects } from '../../../src/testing/databases.ts'
 import { purgerContract } from '../../../src/testing/purger-contract.ts'
 import { startFauxqs, type TestStore } from '../../../src/testing/stores/fauxqs.ts'
+import { ledgerRuns } from '../contract-runs.ts'
 import { secret, WebhookService } from './service.ts'
 
 /** A purger that hands off, and waits for what comes of it, as the engine does over several attempts. */
@@ -69,7 +71,7 @@ describe('webhook on local files, where the service meets the faults, too', () =
   })
 })
 
-describe('webhook on S3, handed off and inspected', () => {
+describe.each(dialects)('webhook on S3, handed off and inspected, with its ledger on %s', (dialect) => {
   let store: TestStore
   beforeAll(async () => {
     store = await startFauxqs()
@@ -80,12 +82,15 @@ describe('webhook on S3, handed off and inspected', () => {
   purgerContract({ describe, it }, async () => {
     const io = new S3FileIO(store.storage)
     const { purger, service } = await start(io)
+    const runs = await ledgerRuns(dialect)
     return {
       purger,
       io,
       root: `s3://bucket/${randomUUID()}`,
       work: () => service.idle(),
+      runs,
       close: async () => {
+        await runs.close()
         await service[Symbol.asyncDispose]()
         await io.close()
       },
