@@ -6,6 +6,7 @@ export interface Config {
   readonly database: DatabaseConfig
   readonly warehouses: Readonly<Record<string, WarehouseConfig>>
   readonly purge: EngineConfig
+  readonly events: EventsConfig
   readonly logging: LoggingConfig
 }
 
@@ -88,6 +89,16 @@ export interface PurgeConfig {
   readonly versions: 'current' | 'all'
   /** Files of this warehouse that a process deletes in a second. @default no limit */
   readonly filesPerSecond: number | undefined
+}
+
+export interface EventsConfig {
+  /** Undefined: as it was. Empty: nothing is recorded. */
+  readonly sinks: readonly EventSinkConfig[] | undefined
+}
+
+export interface EventSinkConfig {
+  readonly type: 'kafka'
+  readonly options: Readonly<Record<string, unknown>>
 }
 
 export interface PurgeRoute {

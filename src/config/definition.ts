@@ -86,6 +86,12 @@ const purgerOptions = {
   description: 'Options of the purger; see its own documentation.',
 } as const
 
+const sinkOptions = {
+  type: 'object',
+  additionalProperties: true,
+  description: 'Options of the sink; see docs/reference/events.md.',
+} as const
+
 const routes = {
   type: 'array',
   items: {
@@ -397,6 +403,27 @@ export const definition = {
           minimum: 1,
           description:
             'Files that a server deletes in a second, at most, over all warehouses. Each warehouse can have a limit of its own besides.',
+        },
+      },
+    },
+    events: {
+      type: 'object',
+      additionalProperties: false,
+      description: 'What has happened to namespaces, tables, views and purges, told to others.',
+      properties: {
+        sinks: {
+          type: 'array',
+          items: {
+            type: 'object',
+            additionalProperties: false,
+            required: ['type'],
+            properties: {
+              type: { enum: ['kafka'], description: 'The kind of sink.' },
+              options: { ...sinkOptions, default: {} },
+            },
+          },
+          description:
+            'Where events are sent, at least once. They are recorded from the first start with a sink until a start with an empty list, which forgets those that were not sent. The same for all servers of a database.',
         },
       },
     },

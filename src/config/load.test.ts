@@ -62,6 +62,7 @@ describe('without a file', () => {
         },
       },
       purge: { workers: 4, pollInterval: 5_000, claimBatch: 16 },
+      events: { sinks: undefined },
       logging: { level: 'info' },
     })
   })

@@ -50,6 +50,7 @@ export function resolve(
     database: { ...checked.database, url: resolveDatabase(checked.database.url, folder, problems) },
     warehouses: Object.fromEntries(warehouses),
     purge: engineOf(checked.purge),
+    events: checked.events,
     logging: checked.logging,
   }
   return { config, problems }

@@ -8,6 +8,7 @@ import { isLoopback } from '../config/loopback.ts'
 import type { Database } from '../database/database.ts'
 import { migrate } from '../database/migrate.ts'
 import { openDatabase } from '../database/open.ts'
+import { makeSinks } from '../events/start.ts'
 import { Metrics } from '../observability/metrics.ts'
 import { Pacer } from '../purge/deletion/pacer.ts'
 import { createPurgers } from '../purge/factory.ts'
@@ -71,6 +72,8 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
   try {
     const { applied } = await migrate(database)
     if (applied.length > 0) logger.info({ applied }, 'database migrated')
+    // Workers send; what is wrong with the sinks is said here, at the start.
+    for (const sink of await makeSinks(config.events)) await sink.close()
     const metrics = new Metrics(database)
     const ledger = new Ledger(database)
     const pacer = new Pacer({ filesPerSecond: config.purge.filesPerSecond })

@@ -51,7 +51,8 @@ export class Cluster {
     const options = kafkaOptions(given)
     const publisher = new Publisher(options)
     this.#closing.push(() => publisher.close())
-    return async (message: unknown) => await publisher.publish(options.topics[topic], randomUUID(), message)
+    return async (message: unknown) =>
+      await publisher.publish(options.topics[topic], { key: randomUUID(), body: message })
   }
 
   /** Stops what the tests have opened, then the broker. */

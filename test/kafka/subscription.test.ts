@@ -34,7 +34,7 @@ describe.skipIf(jars === undefined)('members of a group', () => {
     const publisher = new Publisher(options)
     const say = async () => {
       const word = randomUUID()
-      await publisher.publish(options.topics.tasks, word, word)
+      await publisher.publish(options.topics.tasks, { key: word, body: word })
       said.push(word)
     }
     const join = () =>

@@ -81,6 +81,7 @@ export async function serve(
         ]),
       ),
       purge: { workers: 4, pollInterval: 1_000, claimBatch: 16, filesPerSecond: undefined },
+      events: { sinks: undefined },
       logging: { level: 'silent' },
     },
     {

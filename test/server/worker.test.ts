@@ -21,6 +21,7 @@ describe.each(dialects)('moulin worker on %s', (dialect) => {
       database: { url: database.url },
       warehouses: { main: { location: 'warehouse' } },
       purge: { pollInterval: '100ms' },
+      events: { sinks: undefined },
       logging: { level: 'silent' },
     })
     const file = join(folder, 'moulin.yaml')

@@ -1,4 +1,5 @@
 import type { EntryTable, NamespaceTable, PlaceTable } from './catalog.ts'
+import type { EventOutboxTable, EventTable } from './events.ts'
 import type { IdempotencyTable } from './idempotency.ts'
 import type {
   CertificateHeadTable,
@@ -19,4 +20,6 @@ export interface Schema {
   certificates: CertificateTable
   certificate_heads: CertificateHeadTable
   idempotency_keys: IdempotencyTable
+  event_outbox: EventOutboxTable
+  events: EventTable
 }

@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../../config/config.ts'
 import { migrate } from '../../database/migrate.ts'
 import { openDatabase } from '../../database/open.ts'
+import { startEventRelay } from '../../events/start.ts'
 import { Pacer } from '../../purge/deletion/pacer.ts'
 import { type EngineWarehouse, PurgeEngine } from '../../purge/engine.ts'
 import { createPurgers } from '../../purge/factory.ts'
@@ -45,6 +46,8 @@ export async function startPurgeWorker(
   }
   try {
     await migrate(database)
+    const events = await startEventRelay(config.events, database, owner, logger)
+    closing.push(() => events?.stop())
     const ledger = new Ledger(database)
     const deliver: PurgerContext['deliver'] = async (id, messages) => {
       const kept = await ledger.deliver(id, messages)

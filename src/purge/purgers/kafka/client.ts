@@ -12,7 +12,7 @@ import {
   Producer,
 } from '@platformatic/kafka'
 import type { Logger } from 'pino'
-import type { KafkaOptions } from './options.ts'
+import type { KafkaConnection, KafkaOptions } from './options.ts'
 
 /** Milliseconds before a consumer that failed is begun again; doubles. */
 const firstPause = 250
@@ -25,23 +25,31 @@ const closeTimeout = 10_000
 /** Acknowledged by every replica that is in sync. */
 const allReplicas = -1
 
+export interface PublishedMessage {
+  /** Messages of one key come in order. */
+  readonly key: string
+  /** Any JSON value. */
+  readonly body: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
 /** Publishes with acknowledgement by all replicas in sync, each message once in spite of repetitions on the way. */
 export class Publisher {
-  readonly #options: KafkaOptions
+  readonly #options: KafkaConnection
   #producer: Producer | undefined
   #last: Promise<void> = Promise.resolve()
   #closed = false
 
-  constructor(options: KafkaOptions) {
+  constructor(options: KafkaConnection) {
     this.#options = options
   }
 
   /**
-   * Resolves when the brokers have the message. Messages go out one after another. Throws what the client throws, also
-   * after half a minute without an answer: then the brokers may have the message, or not.
+   * Resolves when the brokers have the messages. Calls go out one after another. Throws what the client throws, also
+   * after half a minute without an answer: then the brokers may have the messages, or some, or none.
    */
-  async publish(topic: string, key: string, body: unknown): Promise<void> {
-    const turn = this.#last.then(() => this.#publish(topic, key, body))
+  async publish(topic: string, ...messages: readonly PublishedMessage[]): Promise<void> {
+    const turn = this.#last.then(() => this.#publish(topic, messages))
     this.#last = turn.catch(() => undefined)
     await turn
   }
@@ -52,14 +60,21 @@ export class Publisher {
     if (this.#producer) await this.#discard(this.#producer)
   }
 
-  async #publish(topic: string, key: string, body: unknown): Promise<void> {
+  async #publish(topic: string, published: readonly PublishedMessage[]): Promise<void> {
     if (this.#closed) throw new Error('The publisher is closed.')
     const producer = this.#open()
-    const message = { topic, key: Buffer.from(key), value: Buffer.from(JSON.stringify(body)) }
+    const messages = published.map(({ key, body, headers = {} }) => ({
+      topic,
+      key: Buffer.from(key),
+      value: Buffer.from(JSON.stringify(body)),
+      headers: new Map(
+        Object.entries(headers).map(([name, value]) => [Buffer.from(name), Buffer.from(value)]),
+      ),
+    }))
     // The client's own repetitions add up to many minutes; closing it ends them.
     const timer = setTimeout(() => void this.#discard(producer), publishTimeout)
     try {
-      await producer.send({ messages: [message] })
+      await producer.send({ messages })
     } catch (error) {
       // Its sequence may be broken: the next message gets another producer.
       await this.#discard(producer)
@@ -122,7 +137,7 @@ export class Subscription {
     let pause = firstPause
     while (!signal.aborted) {
       try {
-        await createTopics(this.#options, signal)
+        await createTopics(this.#options, Object.values(this.#options.topics), signal)
         await this.#consume(() => {
           pause = firstPause
         })
@@ -226,8 +241,12 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
 }
 
 /** Makes the topics that are missing, if the options ask for it. Throws what the client throws. */
-async function createTopics(options: KafkaOptions, signal: AbortSignal): Promise<void> {
-  const { createTopics: wanted, topics } = options
+export async function createTopics(
+  options: KafkaConnection,
+  topics: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { createTopics: wanted } = options
   if (!wanted) return
   const admin = new Admin(clientOptions(options))
   const close = () => admin.close().catch(() => undefined)
@@ -235,7 +254,7 @@ async function createTopics(options: KafkaOptions, signal: AbortSignal): Promise
   signal.addEventListener('abort', onStop, { once: true })
   try {
     const there = await admin.listTopics()
-    for (const topic of [topics.tasks, topics.results]) {
+    for (const topic of topics) {
       if (there.includes(topic)) continue
       try {
         await admin.createTopics({
@@ -253,7 +272,7 @@ async function createTopics(options: KafkaOptions, signal: AbortSignal): Promise
   }
 }
 
-function clientOptions({ clientId, brokers, tls, sasl }: KafkaOptions): BaseOptions {
+function clientOptions({ clientId, brokers, tls, sasl }: KafkaConnection): BaseOptions {
   return {
     clientId,
     bootstrapBrokers: [...brokers],

@@ -132,7 +132,7 @@ export class KafkaPurger implements IcebergPurger {
     })) {
       await run.confirm()
       try {
-        await this.#publisher.publish(topics.tasks, messageKey(task), task)
+        await this.#publisher.publish(topics.tasks, { key: messageKey(task), body: task })
       } catch (error) {
         throw new RetryablePurgeError(`The task was not published: ${(error as Error).message}`, {
           cause: error,

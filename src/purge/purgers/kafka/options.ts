@@ -1,26 +1,30 @@
 /** What stands under `purge.options` for the purger `kafka`. Every message names the option, and never its value. */
 import { Section } from '../options-section.ts'
 
-export interface KafkaOptions {
+/** How brokers are reached. */
+export interface KafkaConnection {
   /** `host:port` of some brokers; they tell of the others. */
   readonly brokers: readonly string[]
+  /** How the brokers' logs call us. @default "moulin" */
+  readonly clientId: string
+  /** Without it, connections are not encrypted. */
+  readonly tls: TlsOptions | undefined
+  readonly sasl: SaslOptions | undefined
+  /** Makes the topics that are missing. @default they have to be there */
+  readonly createTopics: { readonly partitions: number; readonly replication: number } | undefined
+}
+
+export interface KafkaOptions extends KafkaConnection {
   readonly topics: {
     /** @default "moulin-tasks" */
     readonly tasks: string
     /** @default "moulin-receipts" */
     readonly results: string
   }
-  /** How the brokers' logs call us. @default "moulin" */
-  readonly clientId: string
-  /** Without it, connections are not encrypted. */
-  readonly tls: TlsOptions | undefined
-  readonly sasl: SaslOptions | undefined
   /** Entries of manifests that make a task, about. @default 100000 */
   readonly taskEntries: number
   /** Milliseconds without a receipt after which tasks are published again. @default 1800000 */
   readonly taskTimeout: number
-  /** Makes the topics that are missing. @default they have to be there */
-  readonly createTopics: { readonly partitions: number; readonly replication: number } | undefined
 }
 
 /** PEM, as read from the files that the options name. */
@@ -43,8 +47,8 @@ const defaultPartitions = 12
 const defaultReplication = 3
 
 const broker = /^[^\s:/]+:\d{1,5}$|^\[[^\s/]+\]:\d{1,5}$/
-const topicName = /^[A-Za-z0-9._-]{1,249}$/
-const aTopic = 'a topic\'s name: letters, digits, ".", "_", "-", at most 249'
+export const topicName = /^[A-Za-z0-9._-]{1,249}$/
+export const aTopic = 'a topic\'s name: letters, digits, ".", "_", "-", at most 249'
 
 /** Reads the options, and the files of `tls`. Throws an Error that names the option. */
 export function kafkaOptions(given: Readonly<Record<string, unknown>>): KafkaOptions {
@@ -58,13 +62,20 @@ export function kafkaOptions(given: Readonly<Record<string, unknown>>): KafkaOpt
   }
   if (names.tasks === names.results) throw new Error('topics.tasks and topics.results are the same topic')
   return {
-    brokers: options.required('brokers', options.listOf('brokers', broker, '"host:port"')),
+    ...kafkaConnection(options),
     topics: names,
+    taskEntries: options.integer('taskEntries', 1, 100_000_000) ?? 100_000,
+    taskTimeout: options.duration('taskTimeout') ?? 30 * 60_000,
+  }
+}
+
+/** Reads the options that say how brokers are reached. Throws as `kafkaOptions` does. */
+export function kafkaConnection(options: Section): KafkaConnection {
+  return {
+    brokers: options.required('brokers', options.listOf('brokers', broker, '"host:port"')),
     clientId: options.text('clientId') ?? 'moulin',
     tls: tlsOptions(options.section('tls')),
     sasl: saslOptions(options.section('sasl')),
-    taskEntries: options.integer('taskEntries', 1, 100_000_000) ?? 100_000,
-    taskTimeout: options.duration('taskTimeout') ?? 30 * 60_000,
     createTopics: newTopics(options.section('createTopics')),
   }
 }

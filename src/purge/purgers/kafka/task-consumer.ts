@@ -12,7 +12,7 @@ export class TaskConsumer {
     const publisher = new Publisher(options)
     const tasksOf = new TaskWorker({
       ...worker,
-      answer: (key, receipt) => publisher.publish(results, key, receipt),
+      answer: (key, receipt) => publisher.publish(results, { key, body: receipt }),
     })
     this.#publisher = publisher
     this.#subscription = new Subscription(options, {
