@@ -70,6 +70,11 @@ export class KafkaFixture implements AsyncDisposable {
     return this.#logged.filter((line) => line.includes('not to be done any more'))
   }
 
+  /** All that the consumers have logged. */
+  logged(): string {
+    return this.#logged.join('')
+  }
+
   /** Keys of the receipts that the ledger has. */
   async receipts(id: string): Promise<string[]> {
     const rows = await this.purges.database.reader

@@ -163,6 +163,9 @@ describe.skipIf(jars === undefined)('the purger kafka', () => {
     // The first counts: a failure is not undone by whoever says otherwise later.
     const failed = { ...liar(tasks[0]!), error: { code: 'X', message: 'the first word', permanent: false } }
     await answer(failed)
+    await expect
+      .poll(() => fixture.receipts(id), { timeout: 60_000 })
+      .toContain(`${failed.generation}/${failed.task}`)
     await answer(liar(tasks[0]!))
     await expect.poll(() => fixture.receipts(id), { timeout: 60_000 }).toHaveLength(tasks.length * 2 + 2)
     expect(await fixture.attempt(id)).toMatchObject({ state: 'handed_off' })

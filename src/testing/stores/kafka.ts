@@ -13,9 +13,22 @@ const startTimeout = 120_000
 /** What a broker of the tests logs: errors. */
 const logging = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
 
+/** Listeners beside the one that anybody may use. */
+export interface SecureListeners {
+  /** PEM files: the broker's key with its certificate, and the authority that it trusts. */
+  readonly keystore: string
+  readonly truststore: string
+  readonly username: string
+  readonly password: string
+}
+
 /** A Kafka broker on this machine that can be killed and begun again, on the same port and files. */
 export class KafkaBroker {
   readonly address: string
+  /** TLS, and a user who has to say who he is: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512. Only with secure listeners. */
+  readonly saslAddress: string
+  /** TLS on both sides. Only with secure listeners. */
+  readonly mutualTlsAddress: string
   readonly #jars: string
   readonly #folder: string
   readonly #port: number
@@ -28,17 +41,20 @@ export class KafkaBroker {
    *
    * @param jars folder with Kafka's jars and those that they need.
    */
-  static async start(jars: string): Promise<KafkaBroker> {
-    const broker = new KafkaBroker(jars, await freePort(), await freePort())
+  static async start(jars: string, secure?: SecureListeners): Promise<KafkaBroker> {
+    const ports = {
+      plain: await freePort(),
+      controller: await freePort(),
+      sasl: await freePort(),
+      mutualTls: await freePort(),
+    }
+    const broker = new KafkaBroker(jars, ports, secure)
+    const users = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) =>
+      secure ? ['--add-scram', `${mechanism}=[name=${secure.username},password=${secure.password}]`] : [],
+    )
     try {
-      await broker.#run(
-        'kafka.tools.StorageTool',
-        'format',
-        '--standalone',
-        '-t',
-        'bW91bGluLXRlc3QtY2x1cw',
-        '-c',
-      )
+      const format = ['format', '--standalone', '-t', 'bW91bGluLXRlc3QtY2x1cw', ...users, '-c']
+      await broker.#run('kafka.tools.StorageTool', ...format)
       await broker.start()
       return broker
     } catch (error) {
@@ -47,12 +63,14 @@ export class KafkaBroker {
     }
   }
 
-  private constructor(jars: string, port: number, controllerPort: number) {
+  private constructor(jars: string, ports: Ports, secure: SecureListeners | undefined) {
     this.#jars = jars
-    this.#port = port
-    this.address = `127.0.0.1:${port}`
+    this.#port = ports.plain
+    this.address = `127.0.0.1:${ports.plain}`
+    this.saslAddress = `127.0.0.1:${ports.sasl}`
+    this.mutualTlsAddress = `127.0.0.1:${ports.mutualTls}`
     this.#folder = mkdtempSync(join(tmpdir(), 'moulin-kafka-'))
-    writeFileSync(join(this.#folder, 'server.properties'), properties(this.#folder, port, controllerPort))
+    writeFileSync(join(this.#folder, 'server.properties'), properties(this.#folder, ports, secure))
   }
 
   /** Begins it; resolves when it takes connections. */
@@ -105,15 +123,27 @@ export class KafkaBroker {
   }
 }
 
-function properties(folder: string, port: number, controllerPort: number): string {
+interface Ports {
+  readonly plain: number
+  readonly controller: number
+  readonly sasl: number
+  readonly mutualTls: number
+}
+
+function properties(folder: string, ports: Ports, secure: SecureListeners | undefined): string {
+  const listeners = [
+    `PLAINTEXT://127.0.0.1:${ports.plain}`,
+    ...(secure ? [`SASL://127.0.0.1:${ports.sasl}`, `MUTUAL://127.0.0.1:${ports.mutualTls}`] : []),
+  ].join(',')
   return Object.entries({
     'process.roles': 'broker,controller',
     'node.id': 1,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: `${listeners},CONTROLLER://127.0.0.1:${ports.controller}`,
+    'advertised.listeners': listeners,
     'controller.listener.names': 'CONTROLLER',
-    'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'controller.quorum.bootstrap.servers': `127.0.0.1:${ports.controller}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_SSL,MUTUAL:SSL',
+    ...(secure && security(secure)),
     'log.dirs': join(folder, 'logs'),
     'group.initial.rebalance.delay.ms': 0,
     'group.min.session.timeout.ms': 1_000,
@@ -130,6 +160,21 @@ function properties(folder: string, port: number, controllerPort: number): strin
   })
     .map(([key, value]) => `${key}=${value}\n`)
     .join('')
+}
+
+function security({ keystore, truststore, username, password }: SecureListeners): Record<string, string> {
+  const modules = 'org.apache.kafka.common.security'
+  return {
+    'ssl.keystore.type': 'PEM',
+    'ssl.keystore.location': keystore,
+    'ssl.truststore.type': 'PEM',
+    'ssl.truststore.location': truststore,
+    'listener.name.mutual.ssl.client.auth': 'required',
+    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+    'listener.name.sasl.plain.sasl.jaas.config': `${modules}.plain.PlainLoginModule required user_${username}="${password}";`,
+    'listener.name.sasl.scram-sha-256.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
+    'listener.name.sasl.scram-sha-512.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
+  }
 }
 
 async function isOpen(port: number): Promise<boolean> {

@@ -21,6 +21,7 @@ import {
 import { readManifestLists } from '../../reach.ts'
 import { readRoot } from '../../root.ts'
 import { Publisher, Subscription } from './client.ts'
+import { kafkaReason } from './errors.ts'
 import { InvalidMessageError, messageKey, parseReceipt, receiptKey } from './messages.ts'
 import { type KafkaOptions, kafkaOptions } from './options.ts'
 import { makePlan, nextGeneration, type Plan, planOf, taskMessages } from './plan.ts'
@@ -134,7 +135,7 @@ export class KafkaPurger implements IcebergPurger {
       try {
         await this.#publisher.publish(topics.tasks, { key: messageKey(task), body: task })
       } catch (error) {
-        throw new RetryablePurgeError(`The task was not published: ${(error as Error).message}`, {
+        throw new RetryablePurgeError(`The task was not published: ${kafkaReason(error)}`, {
           cause: error,
         })
       }
