@@ -54,6 +54,21 @@ describe.each(dialects)('audit-only on %s', (dialect) => {
     await fixture.table('t')
   })
 
+  it('says what gc.enabled=false would keep', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t', { properties: { 'gc.enabled': 'false' } })
+    const id = await fixture.drop('t')
+    const purger = await createPurger('audit-only', {}, purgerContext(fixture))
+    expect(await fixture.run(id, { purger })).toMatchObject({ state: 'succeeded' })
+    const plan = await fixture.io.read(`${fixture.location('_moulin/plans')}/${id}/part-00000.ndjson.gz`)
+    const lines = gunzipSync(plan).toString().trimEnd().split('\n')
+    const planned = lines.map((line) => JSON.parse(line) as Line)
+    expect(planned.map(({ kept }) => kept)).toEqual(
+      planned.map(({ stage }) => (stage === 'data' ? 'gc.enabled=false' : undefined)),
+    )
+    expect(planned.some(({ stage }) => stage === 'data')).toBe(true)
+  })
+
   it('names its options', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const context = purgerContext(fixture)

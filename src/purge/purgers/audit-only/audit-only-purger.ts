@@ -33,7 +33,10 @@ export class AuditOnlyPurger implements IcebergPurger {
     let checkpoint = checkpointOf(undefined)
     for await (const part of reachOf(purge, run)) {
       run.signal.throwIfAborted()
-      await plan.add(part.stage, part.files, await run.keep(part.files.map(({ path }) => path)))
+      const rules = part.rule
+        ? part.files.map(() => part.rule)
+        : await run.keep(part.files.map(({ path }) => path))
+      await plan.add(part.stage, part.files, rules)
       const batch = new Batch(part.stage)
       for (const file of part.files) batch.add(file)
       batch.keep(part.files.map(() => rule))
@@ -50,6 +53,8 @@ export class AuditOnlyPurger implements IcebergPurger {
 interface PlannedFiles {
   readonly stage: Stage
   readonly files: readonly DoomedFile[]
+  /** What would keep all of them; without it the guard is asked. */
+  readonly rule?: string
   readonly checkpoint?: Checkpoint
 }
 
@@ -63,8 +68,9 @@ async function* reachOf(purge: Purge, run: PurgeRun): AsyncGenerator<PlannedFile
   }
   const reach = await readRoot(io, purge, signal)
   const manifests = await readManifestLists(io, reach, signal)
+  const kept = reach.ownsData ? {} : { rule: 'gc.enabled=false' }
   for await (const { files, checkpoint } of scanManifests(io, manifests, checkpointOf(undefined), signal)) {
-    yield { stage: 'data', files, checkpoint: checkpoint(files.length) as Checkpoint }
+    yield { stage: 'data', files, ...kept, checkpoint: checkpoint(files.length) as Checkpoint }
   }
   yield { stage: 'manifests', files: manifests.map(({ path, length }) => ({ path, size: length })) }
   yield { stage: 'manifest-lists', files: reach.manifestLists.map(sizeUnknown) }

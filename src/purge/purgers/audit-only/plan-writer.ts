@@ -33,7 +33,7 @@ export class PlanWriter {
     this.#folder = folder
   }
 
-  /** @param rules for each file the rule of the guard that would keep it. */
+  /** @param rules for each file the rule that would keep it. */
   async add(
     stage: Stage,
     files: readonly DoomedFile[],
