@@ -18,9 +18,24 @@ async function until(served: Served, link: string, ...states: string[]) {
   throw new Error(`The purge did not become ${states.join(' or ')}.`)
 }
 
+/** A purger whose engine says after a moment that it is done, to the worker that it works for. */
+const heard = `data:text/javascript,${encodeURIComponent(`
+  export default (options, context) => ({
+    name: 'heard',
+    waits: false,
+    purge: async ({ id }) => {
+      setTimeout(() => context.deliver(id, [{ key: 'end', body: {} }]), 500)
+      return { kind: 'handed_off', reference: 'engine' }
+    },
+    inspect: async (purge, reference, run) => ({
+      state: (await run.messages()).length > 0 ? 'finished' : 'running',
+    }),
+  })
+`)}`
+
 const monitor = (headers: Headers) => /^<(.+)>; rel="monitor"$/.exec(headers.get('link') ?? '')![1]!
 
-describe.each(dialects)('sql-async on %s', (dialect) => {
+describe.each(dialects)('the workers of a server on %s', (dialect) => {
   it('answers at once, and erases the files behind the answer', async () => {
     await using served = await serve({ dialect, purge })
     const { json } = await createTable(served)
@@ -49,5 +64,12 @@ describe.each(dialects)('sql-async on %s', (dialect) => {
     expect((await served.call('GET', '/!management/v1/purges/nothing')).json.error.type).toBe(
       'NoSuchPurgeException',
     )
+  })
+
+  it('hears at once what the engine of a purger says to a worker', async () => {
+    await using served = await serve({ dialect, purge: { purger: heard }, pollInterval: 3_600_000 })
+    await createTable(served)
+    const answer = await served.call('DELETE', `${path}?purgeRequested=true`)
+    await until(served, monitor(answer.headers), 'succeeded')
   })
 })

@@ -51,6 +51,8 @@ export async function serve(
     readonly purge?: Partial<PurgeConfig>
     readonly server?: Partial<Config['server']>
     readonly warehouses?: readonly string[]
+    /** Milliseconds. @default 1000 */
+    readonly pollInterval?: number
   } = {},
 ): Promise<Served> {
   const database = await createDatabase(options.dialect ?? 'sqlite')
@@ -80,7 +82,12 @@ export async function serve(
           },
         ]),
       ),
-      purge: { workers: 4, pollInterval: 1_000, claimBatch: 16, filesPerSecond: undefined },
+      purge: {
+        workers: 4,
+        pollInterval: options.pollInterval ?? 1_000,
+        claimBatch: 16,
+        filesPerSecond: undefined,
+      },
       events: { sinks: undefined },
       logging: { level: 'silent' },
     },

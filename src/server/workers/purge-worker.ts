@@ -49,10 +49,14 @@ export async function startPurgeWorker(
     const events = await startEventRelay(config.events, database, owner, logger)
     closing.push(() => events?.stop())
     const ledger = new Ledger(database)
+    let engine: PurgeEngine | undefined
     const deliver: PurgerContext['deliver'] = async (id, messages) => {
       const kept = await ledger.deliver(id, messages)
-      if (kept) await database.announce()
-      return kept
+      if (!kept) return false
+      // Not every database tells those who listen, of whom this engine is one.
+      engine?.notify()
+      await database.announce()
+      return true
     }
     const pacer = new Pacer({ filesPerSecond })
     const warehouses = new Map<string, EngineWarehouse>()
@@ -84,7 +88,7 @@ export async function startPurgeWorker(
         completedRetention: purge.completedRetention,
       })
     }
-    const engine = new PurgeEngine({
+    engine = new PurgeEngine({
       database,
       ledger,
       logger,
