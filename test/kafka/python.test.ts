@@ -1,37 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keptReceipt, type Receipt } from '../../src/purge/purgers/kafka/messages.ts'
-import { kafkaOptions } from '../../src/purge/purgers/kafka/options.ts'
 import { toolchain } from '../interop/toolchain.ts'
 import { Cluster } from './cluster.ts'
 import { KafkaFixture } from './fixture.ts'
+import { startPythonConsumer } from './python-consumer.ts'
 
 const jars = toolchain('MOULIN_TEST_KAFKA', 'kafka')
 const python = toolchain('MOULIN_TEST_KAFKA_PYTHON', 'kafka')
-const program = fileURLToPath(new URL('../../examples/kafka-consumer-python/consumer.py', import.meta.url))
-
-/** Runs the consumer of these options until the end of an `await using` block. */
-function startConsumer(
-  given: Readonly<Record<string, unknown>>,
-): AsyncDisposable & { readonly stderr: () => string } {
-  const { brokers, topics } = kafkaOptions(given)
-  const args = [program, brokers.join(','), topics.tasks, topics.results]
-  const child: ChildProcess = spawn(python!, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  let printed = ''
-  child.stderr!.on('data', (chunk) => {
-    printed += String(chunk)
-  })
-  return {
-    stderr: () => printed,
-    [Symbol.asyncDispose]: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    },
-  }
-}
 
 describe.skipIf(jars === undefined || python === undefined)('the consumer in Python', () => {
   let cluster: Cluster
@@ -54,7 +29,7 @@ describe.skipIf(jars === undefined || python === undefined)('the consumer in Pyt
     })
     const receipts: Receipt[] = []
     cluster.listen(options, 'results', (message) => void receipts.push(keptReceipt(message)!))
-    await using consumer = startConsumer(options)
+    await using consumer = startPythonConsumer(python!, options)
     const id = await purges.drop('t')
     const end = await fixture.finished(id)
     expect(end, consumer.stderr()).toMatchObject({ state: 'succeeded' })
@@ -75,7 +50,7 @@ describe.skipIf(jars === undefined || python === undefined)('the consumer in Pyt
     const outer = await purges.tableAt('outer', 'outer')
     const inside = `${purges.location('outer')}/data`
     await purges.place('inner', inside)
-    await using consumer = startConsumer(options)
+    await using consumer = startPythonConsumer(python!, options)
     const id = await purges.drop('outer')
     const end = await fixture.finished(id)
     expect(end, consumer.stderr()).toMatchObject({ state: 'succeeded' })

@@ -1,7 +1,4 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { webhookOptions } from '../../../src/purge/purgers/webhook/options.ts'
@@ -11,41 +8,8 @@ import { PurgeFixture } from '../../../src/testing/purge-fixture.ts'
 import { freePort } from '../../../src/testing/stores/free-port.ts'
 import { type TableOptions, writeTable } from '../../../src/testing/table-writer/table.ts'
 import { serve } from '../../server/fixture.ts'
-import { otherSecret, secret } from './service.ts'
-
-const program = new URL('../../../examples/webhook-service/service.mjs', import.meta.url).pathname
-
-/** The example in a process of its own, allowed to erase below a folder. */
-class Example implements AsyncDisposable {
-  readonly url: string
-  readonly #child: ReturnType<typeof spawn>
-
-  static async start(warehouse: string): Promise<Example> {
-    const env = {
-      PATH: process.env.PATH,
-      PORT: '0',
-      WAREHOUSE: warehouse,
-      WEBHOOK_SECRET: `${otherSecret} ${secret}`,
-    }
-    const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-    for await (const line of createInterface(child.stdout)) {
-      const [, url] = /^listening on (.+)$/.exec(line) ?? []
-      if (url !== undefined) return new Example(url, child)
-    }
-    return expect.unreachable('the example ended')
-  }
-
-  private constructor(url: string, child: ReturnType<typeof spawn>) {
-    this.url = url
-    this.#child = child
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const exited = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
-    await exited
-  }
-}
+import { Example } from './example.ts'
+import { secret } from './service.ts'
 
 describe('the example of a service', () => {
   it.each<[string, TableOptions]>([
