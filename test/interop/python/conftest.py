@@ -11,6 +11,8 @@ import pytest
 from pyarrow import fs
 from pyiceberg.catalog import load_catalog
 
+pytest.register_assert_rewrite("endings")
+
 LOCATION = os.environ["MOULIN_TEST_LOCATION"]
 S3 = {
     key: value
@@ -65,11 +67,8 @@ class Store:
         return {path: self.read(path) for path in found}
 
     def read(self, path):
-        with self.files.open_input_stream(path) as stream:
+        with self.files.open_input_stream(path, compression=None) as stream:
             return stream.read()
-
-    def exists(self, location):
-        return self.files.get_file_info(self.path(location)).is_file
 
     def write(self, location, content):
         path = self.path(location)
@@ -99,15 +98,21 @@ def content(table, **options):
     return sorted((row["id"], row["city"]) for row in table.scan(**options).to_arrow().to_pylist())
 
 
+def management(path):
+    """What the server's own API answers."""
+    with urllib.request.urlopen(f"{os.environ['MOULIN_TEST_URI']}/management/v1/{path}") as answer:
+        return json.load(answer)
+
+
 def purge(catalog, table):
-    """Drops with purge, and waits until the purge of this table is over, however it ends."""
+    """Drops with purge, waits until the purge of this table is over, however it ends, and gives it."""
     catalog.purge_table(table.name())
     deadline = time.monotonic() + 60
     while True:
-        with urllib.request.urlopen(os.environ["MOULIN_TEST_URI"] + "/management/v1/purges") as answer:
-            purges = json.load(answer)["purges"]
+        purges = management("purges")["purges"]
         mine = [purge for purge in purges if purge["uuid"] == str(table.metadata.table_uuid)]
-        if mine and all(purge["state"] not in ("pending", "running") for purge in mine):
-            return
+        if mine and all(purge["state"] not in ("pending", "running", "handed_off") for purge in mine):
+            assert len(mine) == 1, mine
+            return mine[0]
         assert time.monotonic() < deadline, mine
         time.sleep(0.05)

@@ -1,7 +1,8 @@
 """A purge erases exactly what the table reaches: seen by a listing that neither Moulin nor Iceberg makes."""
 
 import pytest
-from conftest import content, purge, rows
+from conftest import Store, content, management, purge, rows
+from endings import PURGER, Purged, ending
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.transforms import IdentityTransform
@@ -11,18 +12,24 @@ SCHEMA = Schema(NestedField(1, "id", LongType(), required=True), NestedField(2, 
 BY_CITY = PartitionSpec(PartitionField(source_id=2, field_id=1000, transform=IdentityTransform(), name="city"))
 
 
-def reachable(table, store):
-    """Every file that the table's metadata names and that exists, enumerated by PyIceberg."""
-    found = {table.metadata_location}
-    found |= {entry.metadata_file for entry in table.metadata.metadata_log}
-    found |= {file.statistics_path for file in table.metadata.statistics}
-    for snapshot in table.metadata.snapshots:
-        found.add(snapshot.manifest_list)
-        for manifest in snapshot.manifests(table.io):
-            found.add(manifest.manifest_path)
-            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False):
-                found.add(entry.data_file.file_path)
-    return {store.path(location) for location in found if store.exists(location)}
+def reach(table):
+    """Stage of a purge to every path that the table names for it, enumerated by PyIceberg; no stage without paths."""
+    snapshots = table.metadata.snapshots
+    manifests = {manifest.manifest_path: manifest for each in snapshots for manifest in each.manifests(table.io)}
+    entries = [
+        entry
+        for manifest in manifests.values()
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False)
+    ]
+    locations = {
+        "data": [entry.data_file.file_path for entry in entries],
+        "manifests": list(manifests),
+        "manifest-lists": [snapshot.manifest_list for snapshot in snapshots],
+        "statistics": [file.statistics_path for file in table.metadata.statistics],
+        "metadata": [entry.metadata_file for entry in table.metadata.metadata_log],
+        "root": [table.metadata_location],
+    }
+    return {stage: [Store.path(each) for each in found] for stage, found in locations.items() if found}
 
 
 def fill(table):
@@ -33,18 +40,19 @@ def fill(table):
     table.append(rows((7, "ß")))
 
 
-def purge_and_check(catalog, store, table, left=frozenset(), swept=frozenset()):
-    """Purges, and compares the whole warehouse before and after."""
+def purge_and_check(catalog, store, table, left=frozenset()):
+    """Purges, and compares the whole warehouse and the certificate with what this purger has to make of them."""
     table = catalog.load_table(table.name())
-    reach = reachable(table, store)
-    before = store.listing()
-    assert reach <= before.keys()
-    purge(catalog, table)
+    before, own = store.listing(), set(store.listing(table.location()))
+    named = reach(table)
+    purged = purge(catalog, table)
+    assert purged["state"] == "succeeded", purged
     after = store.listing()
-    assert before.keys() - after.keys() == (reach | swept) - left
-    assert all(after[path] == before[path] for path in after)
+    assert after.items() <= before.items()
+    certificate = management(f"purges/{purged['id']}/certificate")["certificate"]
+    assert certificate["purger"] == PURGER
+    ending(Purged(store, named, left, own, before, after, certificate))
     assert not catalog.table_exists(table.name())
-    return after
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
@@ -57,8 +65,7 @@ def test_purge(catalog, namespace, store, version, spec):
     )
     fill(table)
     expected = content(neighbour)
-    after = purge_and_check(catalog, store, table)
-    assert not any(path.startswith(store.path(table.location()) + "/") for path in after)
+    purge_and_check(catalog, store, table)
     assert content(catalog.load_table(neighbour.name())) == expected
 
 
@@ -69,9 +76,9 @@ def test_purge_after_expiry(catalog, namespace, store):
     table.maintenance.expire_snapshots().by_ids(ids[:3]).commit()
     table = catalog.load_table(table.name())
     # PyIceberg leaves the expired files; nothing names them any more, but they lie where only this table may be.
-    own = set(store.listing(table.location()))
-    assert own > reachable(table, store)
-    purge_and_check(catalog, store, table, swept=own)
+    named = {path for paths in reach(table).values() for path in paths}
+    assert store.listing(table.location()).keys() > named
+    purge_and_check(catalog, store, table)
 
 
 def test_purge_keeps_files_without_garbage_collection(catalog, namespace, store):
@@ -99,7 +106,7 @@ def test_purge_waits_when_the_table_lives_on_under_another_name(catalog, namespa
     table = catalog.load_table(table.name())
     again = catalog.register_table(f"{namespace}.second", table.metadata_location)
     before = store.listing()
-    purge(catalog, table)
+    assert purge(catalog, table)["state"] == "held"
     assert store.listing() == before
     assert content(catalog.load_table(again.name())) == content(again)
 
@@ -107,7 +114,7 @@ def test_purge_waits_when_the_table_lives_on_under_another_name(catalog, namespa
 def test_name_can_be_used_again_at_once(catalog, namespace, store):
     table = catalog.create_table(f"{namespace}.again", schema=SCHEMA)
     fill(table)
-    purge(catalog, table)
+    assert purge(catalog, table)["state"] == "succeeded"
     fresh = catalog.create_table(f"{namespace}.again", schema=SCHEMA)
     fresh.append(rows((9, "z")))
     assert content(catalog.load_table(fresh.name())) == [(9, "z")]
