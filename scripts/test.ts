@@ -9,7 +9,7 @@ import { java } from './toolchains/java.ts'
 import { kafka } from './toolchains/kafka.ts'
 import { python } from './toolchains/python.ts'
 import { spark } from './toolchains/spark.ts'
-import { cache, root, type Toolchain } from './toolchains/toolchain.ts'
+import { cache, root, type Toolchain, together } from './toolchains/toolchain.ts'
 
 interface Suite {
   readonly name: string
@@ -63,6 +63,12 @@ const suites: readonly Suite[] = [
     what: 'the purger kafka, its workers and consumers in other languages, on a Kafka 4 broker',
     toolchain: kafka,
     commands: [vitest('--project', 'kafka')],
+  },
+  {
+    name: 'purgers',
+    what: 'tables of PyIceberg purged by every purger, with equal results',
+    toolchain: () => together(python, kafka),
+    commands: [vitest('--project', 'interop', 'test/interop/purgers')],
   },
   {
     name: 'spark',

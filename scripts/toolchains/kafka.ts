@@ -28,7 +28,7 @@ export function kafka(): Toolchain {
   return { kind: 'ready', environment: { MOULIN_TEST_KAFKA: jars, ...pythonConsumer() } }
 }
 
-/** What the consumer in Python needs. Without it, its test is skipped and says so. */
+/** What the consumer in Python needs. Without it, tests of it are skipped and say so. */
 function pythonConsumer(): Record<string, string> {
   if (programVersion('python3', '-c', 'import venv, ensurepip') === undefined) return {}
   const requirements = join(root, 'examples', 'kafka-consumer-python', 'requirements.txt')

@@ -12,6 +12,17 @@ export type Toolchain =
   | { readonly kind: 'ready'; readonly environment: Readonly<Record<string, string>> }
   | { readonly kind: 'missing'; readonly reason: string }
 
+/** Several as one; what is missing of the first that is, is missing. */
+export function together(...toolchains: readonly (() => Toolchain)[]): Toolchain {
+  const environment: Record<string, string> = {}
+  for (const prepare of toolchains) {
+    const toolchain = prepare()
+    if (toolchain.kind === 'missing') return toolchain
+    Object.assign(environment, toolchain.environment)
+  }
+  return { kind: 'ready', environment }
+}
+
 /** The program's version line, or undefined when it is not there. */
 export function programVersion(program: string, ...args: string[]): string | undefined {
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' })

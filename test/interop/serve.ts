@@ -13,14 +13,20 @@ export interface ServedMoulin extends AsyncDisposable {
   readonly pid: number
 }
 
-/** Starts `moulin serve` as a process of its own, as `npm start -- --config FILE` does, on a free port. */
+const source = join(import.meta.dirname, '../../src/cli/main.ts')
+
+/**
+ * Starts `moulin serve` as a process of its own, as `npm start -- --config FILE` does, on a free port.
+ *
+ * @param main the program. @default that of the sources
+ */
 export async function serveMoulin(
   configuration: (folder: string) => Readonly<Record<string, unknown>>,
+  main = source,
 ): Promise<ServedMoulin> {
   const folder = mkdtempSync(join(tmpdir(), 'moulin-interop-'))
   const file = join(folder, 'moulin.yaml')
   writeFileSync(file, stringify({ server: { port: 0 }, ...configuration(folder) }))
-  const main = join(import.meta.dirname, '../../src/cli/main.ts')
   const child = spawn(process.execPath, [main, 'serve', '--config', file], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
