@@ -174,7 +174,12 @@ export type PurgeResult =
       readonly attachments?: readonly Attachment[]
     }
   /** An external engine does the work; the server will `inspect` the reference until it is finished. */
-  | { readonly kind: 'handed_off'; readonly reference: string }
+  | {
+      readonly kind: 'handed_off'
+      readonly reference: string
+      /** As that of an {@link Inspection}, until it is asked for the first time. @default 10000 */
+      readonly askAfter?: number
+    }
 
 /** A file beside the certificate. */
 export interface Attachment {

@@ -158,7 +158,7 @@ async function purgeOrInspect(
   const purger = await purgerOf(attempt, lease, runner)
   if (reference === undefined) {
     const result = await purger.purge(purge, run)
-    return result.kind === 'done' ? result : handedOff(result.reference)
+    return result.kind === 'done' ? result : handedOff(result.reference, result.askAfter)
   }
   if (!purger.inspect) {
     throw new PermanentPurgeError(

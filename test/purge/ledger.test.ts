@@ -220,4 +220,21 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
     await fixture.run(id, { purger })
     expect(await wait()).toBeGreaterThan(1_000)
   })
+
+  it('has the purger asked about its engine when it says so', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const purger: IcebergPurger = {
+      name: 'elsewhere',
+      waits: false,
+      purge: async () => ({ kind: 'handed_off', reference: 'job-1', askAfter: 3_600_000 }),
+      inspect: async () => ({ state: 'running', askAfter: 7_200_000 }),
+    }
+    const hours = async () => ((await fixture.ledger.get(id))!.nextAttemptAt - Date.now()) / 3_600_000
+    await fixture.run(id, { purger })
+    expect(await hours()).toBeCloseTo(1)
+    await fixture.run(id, { purger })
+    expect(await hours()).toBeCloseTo(2)
+  })
 })

@@ -71,7 +71,8 @@ export class S3BatchPurger implements IcebergPurger {
       plan = { ...plan, jobs: plan.jobs.with(index, { ...job, id }) }
       run.save(withPlan(run, plan))
     }
-    return { kind: 'handed_off', reference: `s3-batch:${plan.jobs.map(({ id }) => id).join(',')}` }
+    const reference = `s3-batch:${plan.jobs.map(({ id }) => id).join(',')}`
+    return { kind: 'handed_off', reference, askAfter: this.#options.jobInterval }
   }
 
   async inspect(purge: Purge, _reference: string, run: PurgeRun): Promise<Inspection> {
