@@ -15,7 +15,7 @@ const kafkaPython = toolchain('MOULIN_TEST_KAFKA_PYTHON', 'purgers')
 describe.skipIf(!python || !kafka || !kafkaPython)('tables of PyIceberg are purged alike', () => {
   it.each(purgers)('by $name: $engine', async ({ name, start }) => {
     await using setting = await Setting.open()
-    await start(setting, { kafka: kafka!, kafkaPython: kafkaPython! })
+    await start(setting, { python: python!, kafka: kafka!, kafkaPython: kafkaPython! })
     await pytest(python!, { ...setting.environment, MOULIN_TEST_PURGER: name }, 'test_purge.py')
   })
 })

@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startFauxqs } from '../../../src/testing/stores/fauxqs.ts'
+import { startSeaweedFS } from '../../../src/testing/stores/seaweedfs.ts'
 import { Cluster } from '../../kafka/cluster.ts'
 import { startPythonConsumer } from '../../kafka/python-consumer.ts'
 import { WorkerProcess } from '../../kafka/worker-process.ts'
@@ -8,12 +10,17 @@ import { install, pack } from '../../package/packed.ts'
 import { Example } from '../../purge/webhook/example.ts'
 import { secret } from '../../purge/webhook/service.ts'
 import { s3Lake } from '../lake.ts'
+import { S3Control } from '../python/s3-batch/s3-control.ts'
+import { ServiceModel } from '../python/s3-batch/service-model.ts'
+import { optionsFor } from '../python/s3-batch/setting.ts'
 import type { Setting } from './setting.ts'
 
 const root = join(import.meta.dirname, '../../..')
 
 /** What `scripts/test.ts` has installed. */
 export interface Tools {
+  /** Programs of the Python tests' virtual environment, SeaweedFS among them. */
+  readonly python: string
   /** Folder of a broker's jars. */
   readonly kafka: string
   /** A Python for the example of a Kafka consumer. */
@@ -78,6 +85,20 @@ export const purgers: readonly TestedPurger[] = [
     },
   },
   {
+    name: 's3-batch',
+    engine: 'examples/s3-batch-lambda, asked by a stand-in',
+    start: async (setting, { python }) => {
+      const store = await startSeaweedFS(python)
+      setting.parts.defer(() => store.close())
+      await store.createBucket('manifests')
+      const control = await S3Control.start(store.client, new ServiceModel(python))
+      setting.parts.defer(() => control.close())
+      keepWorking(setting, control)
+      const options = optionsFor(store, control, { strategy: 'lambda', jobInterval: '1s' })
+      await setting.serve({ purger: 's3-batch', options }, { lake: await s3Lake(store) })
+    },
+  },
+  {
     name: 'move-to-trash',
     engine: 'examples/purger-move-to-trash, as a package, on S3',
     start: async (setting) => {
@@ -102,4 +123,16 @@ async function topics({ parts }: Setting, tools: Tools): Promise<Readonly<Record
   const cluster = await Cluster.start(tools.kafka)
   parts.defer(() => cluster.close())
   return cluster.options()
+}
+
+/** Has the jobs done as they come. */
+function keepWorking({ parts }: Setting, control: S3Control): void {
+  let isOver = false
+  const working = (async () => {
+    for (; !isOver; await sleep(100)) await control.work()
+  })()
+  parts.defer(async () => {
+    isOver = true
+    await working
+  })
 }

@@ -55,7 +55,8 @@ export class Setting implements AsyncDisposable {
       server: { port: this.#port },
       database: { url: `sqlite:${join(this.folder, 'catalog.db')}` },
       warehouses: { main: lake.warehouse },
-      purge,
+      // An engine that does not call back is asked when it is time, of which nobody tells the workers.
+      purge: { ...purge, pollInterval: '200ms' },
     }
     this.parts.use(await serveMoulin(() => configuration, main))
     this.tell({ ...lake.environment, MOULIN_TEST_URI: this.url })
