@@ -50,7 +50,7 @@ export const purgers: readonly TestedPurger[] = [
   },
   {
     name: 'audit-only',
-    engine: 'nobody',
+    engine: 'none',
     start: async (setting) => {
       const planLocation = join(setting.folder, 'plans')
       await setting.serve({ purger: 'audit-only', options: { planLocation } })
@@ -86,7 +86,7 @@ export const purgers: readonly TestedPurger[] = [
   },
   {
     name: 's3-batch',
-    engine: 'examples/s3-batch-lambda, asked by a stand-in',
+    engine: 'examples/s3-batch-lambda, a stand-in for the service',
     start: async (setting, { python }) => {
       const store = await startSeaweedFS(python)
       setting.parts.defer(() => store.close())
@@ -100,7 +100,7 @@ export const purgers: readonly TestedPurger[] = [
   },
   {
     name: 'move-to-trash',
-    engine: 'examples/purger-move-to-trash, as a package, on S3',
+    engine: 'examples/purger-move-to-trash, installed',
     start: async (setting) => {
       const packages = join(setting.folder, 'packages')
       mkdirSync(packages)
