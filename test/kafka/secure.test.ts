@@ -93,12 +93,7 @@ describe.skipIf(jars === undefined || !hasOpenssl)(
         () => ({ tls: { ca: stranger.certificate }, sasl: sasl('PLAIN', password) }),
         /self-signed|unable to verify|certificate/i,
       ],
-      [
-        'no certificate of its own',
-        'mutualTlsAddress',
-        () => ({ tls: { ca } }),
-        /Connection closed/,
-      ],
+      ['no certificate of its own', 'mutualTlsAddress', () => ({ tls: { ca } }), /Connection closed/],
     ] as const)(
       'tells what is wrong with %s, no secret, and erases nothing',
       async ([, address, more, reason], { expect }) => {
