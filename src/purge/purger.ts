@@ -217,7 +217,11 @@ export interface IcebergPurger {
   purge(purge: Purge, run: PurgeRun): Promise<PurgeResult>
   /** Asked at intervals about a purge that was handed off. Required of purgers that hand off. */
   inspect?(purge: Purge, reference: string, run: PurgeRun): Promise<Inspection>
-  /** Stops a purge that was handed off, as far as possible. */
+  /**
+   * Tells the engine to stop, because an operator holds a purge that was handed off; resolves when it has been told, and throws
+   * as `purge` does: then it is called again, later. Must be idempotent. Once the purge is released `purge` is called anew.
+   * Without it the purge is held all the same, and what its engine does is out of the server's hands.
+   */
   cancel?(purge: Purge, reference: string, run: PurgeRun): Promise<void>
   /**
    * Makes a message, for {@link PurgerContext.deliver} to keep, of what an external engine POSTs to

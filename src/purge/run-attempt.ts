@@ -130,6 +130,7 @@ async function work(attempt: Attempt, lease: Lease, runner: PurgeRunner): Promis
   const { run } = attempt
   const { database, versions = 'current' } = runner
   const { purge } = lease
+  if (lease.recall !== undefined) return await recall(attempt, lease, lease.recall, runner)
   if (lease.byLocation) {
     const verification = await sweepWhole(database, purge, run, versions)
     const store = await storeLimits(run.io, purge)
@@ -143,6 +144,24 @@ async function work(attempt: Attempt, lease: Lease, runner: PurgeRunner): Promis
   const paths = checkpointOf(run.checkpoint).paths ?? null
   const { attachments = [] } = result
   return { state: 'succeeded', evidence: { paths, verification, store, attachments } }
+}
+
+/** Has the engine elsewhere told to stop; then the purge is held, for this reason. */
+async function recall(
+  attempt: Attempt,
+  lease: Lease,
+  reason: string,
+  runner: PurgeRunner,
+): Promise<AttemptEnd> {
+  const { purge, reference } = lease
+  if (reference === undefined) return { state: 'held', reason }
+  const purger = await purgerOf(attempt, lease, runner)
+  if (!purger.cancel) {
+    const warning = `the purger ${purger.name} cannot stop what it has handed off, which may go on`
+    return { state: 'held', reason: reason === '' ? warning : `${reason} (${warning})` }
+  }
+  await purger.cancel(purge, reference, attempt.run)
+  return { state: 'held', reason, resubmit: true }
 }
 
 /** Has the purger work, or asks it about what it has handed off. */

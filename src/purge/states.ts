@@ -21,6 +21,8 @@ export type PurgeEvent =
   | 'handOff'
   /** An operator stops it. */
   | 'hold'
+  /** Likewise, where an engine elsewhere has the work: a worker tells the engine to stop, and only then is the purge held. */
+  | 'recall'
   /** An operator lets it go on. */
   | 'release'
   /** An operator has a failed one tried again. */
@@ -32,7 +34,7 @@ export type PurgeEvent =
   /** The time for which ended purges are kept is over. */
   | 'prune'
 
-/** `origin`: the state in which it was held; one that was running goes on as pending. `gone`: the row is removed. */
+/** `origin`: the state in which it was held; one that was running or handed off goes on as pending. `gone`: the row is removed. */
 export type Destination = PurgeState | 'origin' | 'gone'
 
 /** Undefined: the event does not happen in this state, or is refused. */
@@ -47,6 +49,7 @@ export const transitions: Readonly<
     fail: undefined,
     handOff: undefined,
     hold: 'held',
+    recall: undefined,
     release: undefined,
     retry: undefined,
     cancel: 'cancelled',
@@ -61,6 +64,7 @@ export const transitions: Readonly<
     fail: 'failed',
     handOff: undefined,
     hold: 'held',
+    recall: 'handed_off',
     release: undefined,
     retry: undefined,
     cancel: 'cancelled',
@@ -75,6 +79,7 @@ export const transitions: Readonly<
     fail: 'failed',
     handOff: 'handed_off',
     hold: 'held',
+    recall: 'handed_off',
     release: undefined,
     retry: undefined,
     cancel: undefined,
@@ -89,6 +94,7 @@ export const transitions: Readonly<
     fail: undefined,
     handOff: undefined,
     hold: undefined,
+    recall: 'handed_off',
     release: undefined,
     retry: undefined,
     cancel: undefined,
@@ -103,6 +109,7 @@ export const transitions: Readonly<
     fail: undefined,
     handOff: undefined,
     hold: undefined,
+    recall: undefined,
     release: 'origin',
     retry: undefined,
     cancel: 'cancelled',
@@ -117,6 +124,7 @@ export const transitions: Readonly<
     fail: undefined,
     handOff: undefined,
     hold: undefined,
+    recall: undefined,
     release: undefined,
     retry: undefined,
     cancel: undefined,
@@ -131,6 +139,7 @@ export const transitions: Readonly<
     fail: undefined,
     handOff: undefined,
     hold: 'held',
+    recall: 'handed_off',
     release: undefined,
     retry: 'pending',
     cancel: undefined,
@@ -145,6 +154,7 @@ export const transitions: Readonly<
     fail: undefined,
     handOff: undefined,
     hold: undefined,
+    recall: undefined,
     release: undefined,
     retry: undefined,
     cancel: undefined,
@@ -160,7 +170,7 @@ export function statesWith(event: PurgeEvent): PurgeState[] {
 
 /** Where a held purge goes when it is released. */
 export function originOf(heldFrom: PurgeState): PurgeState {
-  return heldFrom === 'running' ? 'pending' : heldFrom
+  return heldFrom === 'running' || heldFrom === 'handed_off' ? 'pending' : heldFrom
 }
 
 /** States in which the purge still has its places reserved. */

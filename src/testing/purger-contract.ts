@@ -262,6 +262,22 @@ export function purgerContract(runner: TestRunner, make: () => Promise<PurgerSub
       }
     })
 
+    it('begins anew when it was done already, or when what it had handed off was cancelled', async ({
+      erase,
+      io,
+      root,
+      runs,
+      purger,
+    }) => {
+      const table = await writeTable(io, `${root}/t`)
+      const neighbour = await writeTable(io, `${root}/t2`)
+      const run = await runs.make(table.purge, io)
+      const result = await purger.purge(table.purge, run)
+      if (result.kind === 'handed_off') await purger.cancel?.(table.purge, result.reference, run)
+      await erase(table.purge, await runs.make(table.purge, io, { after: run }))
+      assert.deepEqual(await listed(io, root), all(neighbour).toSorted())
+    })
+
     it('erases nothing more once it is told to stop', async ({ erase, io, root, runs }) => {
       const table = await writeTable(io, `${root}/t`)
       const signal = AbortSignal.abort(new Error('stop'))

@@ -214,23 +214,43 @@ describe.skipIf(jars === undefined)('the purger kafka', () => {
   })
 
   it('does no task of a purge that is held, and all of them after its release', async () => {
-    const options = cluster.options({ taskEntries, taskTimeout: '1s' })
+    const options = cluster.options({ taskEntries })
     await using fixture = await KafkaFixture.open(options)
     const { purges } = fixture
     const table = await purges.table('t', shape)
     const id = await purges.drop('t')
     await fixture.attempt(id)
-    // As an operator does while a server looks at it.
-    const lease = await purges.ledger.claim(id, 'test:1', 60_000)
-    expect(lease).toBeDefined()
-    await purges.ledger.hold(id, 'wait')
+    expect(await purges.ledger.hold(id, 'wait')).toBe('handed_off')
     fixture.work()
     await expect.poll(() => fixture.refused().length, { timeout: 60_000 }).toBeGreaterThanOrEqual(4)
     const all = Object.values(table.files).flat().toSorted()
+    expect(await fixture.attempt(id)).toEqual({ state: 'held', message: 'wait' })
     expect(await purges.files()).toEqual(all)
     await purges.ledger.release(id)
     expect(await fixture.finished(id)).toMatchObject({ state: 'succeeded' })
     expect(await purges.files()).toEqual([])
+  })
+
+  it('publishes after a hold only the tasks that nobody has done', async () => {
+    const options = cluster.options({ taskEntries })
+    await using fixture = await KafkaFixture.open(options)
+    const { purges } = fixture
+    await purges.table('t', shape)
+    const id = await purges.drop('t')
+    const tasks: Task[] = []
+    cluster.listen(options, 'tasks', (task) => void tasks.push(task as Task))
+    await fixture.attempt(id)
+    await expect.poll(() => tasks.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(4)
+    const planned = tasks.length
+    const answer = cluster.publisher(options, 'results')
+    for (const task of tasks.slice(1)) await answer(liar(task))
+    await expect.poll(() => fixture.receipts(id), { timeout: 60_000 }).toHaveLength(planned - 1)
+    await purges.ledger.hold(id, 'wait')
+    expect(await fixture.attempt(id)).toMatchObject({ state: 'held' })
+    await purges.ledger.release(id)
+    expect(await fixture.attempt(id)).toMatchObject({ state: 'handed_off' })
+    await expect.poll(() => tasks.length, { timeout: 60_000 }).toBe(planned + 1)
+    expect(tasks.at(-1)!.task).toBe(tasks[0]!.task)
   })
 
   it('leaves to the server what a consumer cannot judge', async () => {

@@ -4,7 +4,7 @@ import { beat, begin, finish, LeaseLostError } from '../../src/purge/ledger/leas
 import { PurgeStateError } from '../../src/purge/ledger/operations.ts'
 import { undrop } from '../../src/server/undrop.ts'
 import { checkAll } from './invariants.ts'
-import { leaseTime, type Model, type PurgeModel } from './model.ts'
+import { leaseTime, letGo, type Model, type PurgeModel } from './model.ts'
 import type { Real, RealTable } from './real.ts'
 
 export const tableCount = 3
@@ -145,6 +145,7 @@ const ends = [
       ),
     (model, purge) => {
       purge.state = 'succeeded'
+      letGo(purge)
       purge.endedAt = model.now
       model.certificates++
     },
@@ -154,6 +155,7 @@ const ends = [
     (real, lease) => finish(real.database, lease, { state: 'failed', error: 'e' }, real.progress(lease, 0)),
     (_model, purge) => {
       purge.state = 'failed'
+      letGo(purge)
     },
   ),
   leased(
@@ -188,12 +190,36 @@ const ends = [
     (model, purge) => {
       purge.state = 'handed_off'
       purge.begun = true
+      purge.reference = true
       purge.nextAttemptAt = model.now + 2_000
       purge.attempts--
       purge.fruitless = Math.max(0, purge.fruitless - 1)
     },
   ),
 ]
+
+/** The engine of a purge that an operator stops has been told. */
+const stops = leased(
+  'stop',
+  (real, lease) =>
+    finish(
+      real.database,
+      lease,
+      { state: 'held', reason: lease.recall ?? 'a person has to decide', resubmit: true },
+      real.progress(lease, 0),
+    ),
+  (_model, purge) => {
+    // Of a lease that is in force, nobody has asked anything since.
+    const isRecalled = purge.heldBy === 'operator'
+    purge.state = 'held'
+    purge.heldFrom ??= 'pending'
+    purge.heldBy ??= 'guard'
+    purge.reference = false
+    if (!isRecalled) return
+    purge.attempts--
+    purge.fruitless = Math.max(0, purge.fruitless - 1)
+  },
+)
 
 const operations = fc.tuple(index, fc.constantFrom('hold', 'release', 'retry', 'cancel', 'undrop')).map(
   ([at, event]) =>
@@ -322,6 +348,7 @@ export const commands: fc.Arbitrary<fc.AsyncCommand<Model, Real>>[] = [
   saves,
   begins,
   ...ends,
+  stops,
   operations,
   operations,
   operations,

@@ -10,6 +10,8 @@ export interface PurgeModel {
   heldFrom: PurgeState | undefined
   heldBy: 'guard' | 'operator' | undefined
   begun: boolean
+  /** An engine elsewhere has the work. */
+  reference: boolean
   epoch: number
   attempts: number
   fruitless: number
@@ -58,6 +60,7 @@ export class Model {
       heldFrom: undefined,
       heldBy: undefined,
       begun: false,
+      reference: false,
       epoch: 0,
       attempts: 0,
       fruitless: 0,
@@ -72,9 +75,10 @@ export class Model {
   claim(table: TableModel): 'leased' | 'settled' {
     const purge = table.purge!
     purge.epoch++
-    if (table.twins > 0 && purge.state !== 'handed_off') return guard(purge)
+    if (table.twins > 0 && !purge.reference) return guard(purge)
     if (purge.fruitless >= maxAttempts) {
       purge.state = 'failed'
+      letGo(purge)
       return 'settled'
     }
     purge.state = transitions[purge.state].claim as PurgeState
@@ -85,30 +89,38 @@ export class Model {
   }
 
   /** Whether the event is allowed; then it has happened. */
-  operate(purge: PurgeModel, event: PurgeEvent): boolean {
+  operate(purge: PurgeModel, asked: PurgeEvent): boolean {
+    const event = asked === 'hold' && purge.reference ? 'recall' : asked
     const destination = transitions[purge.state][event]
     if (destination === undefined) return false
     if ((event === 'cancel' || event === 'undrop') && purge.begun) return false
-    if (event === 'hold') {
-      purge.heldFrom = purge.state
+    if (asked === 'hold') {
+      purge.heldFrom ??= purge.state
       purge.heldBy = 'operator'
       purge.epoch++
+    }
+    if (event === 'recall') {
+      purge.fruitless = 0
+      purge.nextAttemptAt = this.now
     }
     if (event === 'retry') {
       purge.fruitless = 0
       purge.nextAttemptAt = this.now
     }
     purge.state = destination === 'origin' ? originOf(purge.heldFrom!) : (destination as PurgeState)
-    if (event !== 'hold') {
-      purge.heldFrom = undefined
-      purge.heldBy = undefined
-    }
+    if (asked !== 'hold') letGo(purge)
     if (purge.state === 'cancelled') {
       purge.endedAt = this.now
       this.certificates++
     }
     return true
   }
+}
+
+/** Whoever held it, or was about to, does not any more. */
+export function letGo(purge: PurgeModel): void {
+  purge.heldFrom = undefined
+  purge.heldBy = undefined
 }
 
 function guard(purge: PurgeModel): 'settled' {

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { eraseReach } from '../../src/purge/erase-reach.ts'
 import { PurgeStateError } from '../../src/purge/ledger/operations.ts'
+import type { IcebergPurger, Inspection, Purge, PurgeResult, PurgeRun } from '../../src/purge/purger.ts'
 import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchronous-purger.ts'
 import { undrop } from '../../src/server/undrop.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
@@ -21,6 +23,34 @@ async function restore(fixture: PurgeFixture, id: string, name?: string): Promis
     id,
     name === undefined ? undefined : { namespace: ['ns'], name },
   )
+}
+
+/** Erases what it has been given when it is asked about it; every job has another name. */
+class Engine implements IcebergPurger {
+  readonly name = 'engine'
+  readonly waits = false
+  readonly told: string[] = []
+  /** It does not answer who wants it to stop. */
+  isDeaf = false
+  onInspect: () => Promise<void> = async () => undefined
+  #jobs = 0
+
+  async purge(_purge: Purge, _run: PurgeRun): Promise<PurgeResult> {
+    const reference = `job-${++this.#jobs}`
+    this.told.push(`begin ${reference}`)
+    return { kind: 'handed_off', reference }
+  }
+
+  async inspect(purge: Purge, _reference: string, run: PurgeRun): Promise<Inspection> {
+    await this.onInspect()
+    await eraseReach(purge, run)
+    return { state: 'finished' }
+  }
+
+  async cancel(_purge: Purge, reference: string): Promise<void> {
+    if (this.isDeaf) throw new Error('no answer')
+    this.told.push(`stop ${reference}`)
+  }
 }
 
 describe.each(dialects)('operators on %s', (dialect) => {
@@ -67,6 +97,90 @@ describe.each(dialects)('operators on %s', (dialect) => {
     expect(await fixture.ledger.release(id)).toBe('pending')
     expect(await fixture.run(id)).toMatchObject({ state: 'succeeded' })
     expect(await fixture.files()).toEqual([])
+  })
+
+  it('hold a purge that was handed off: its engine is told, then it is held, and handed off anew', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const table = await fixture.table('t')
+    const engine = new Engine()
+    const run = () => fixture.run(id, { purger: engine, backoff: { base: 1, max: 1 } })
+    const id = await fixture.drop('t')
+    expect(await run()).toMatchObject({ state: 'handed_off' })
+    expect(await fixture.ledger.hold(id, 'legal asks')).toBe('handed_off')
+    expect(await fixture.ledger.get(id)).toMatchObject({ heldBy: 'operator', holdReason: 'legal asks' })
+    await expect(fixture.ledger.release(id)).rejects.toThrow(PurgeStateError)
+    expect((await fixture.ledger.get(id))!.nextAttemptAt).toBeLessThanOrEqual(Date.now())
+
+    engine.isDeaf = true
+    expect(await run()).toEqual({ state: 'pending', message: 'no answer' })
+    expect(await fixture.ledger.get(id)).toMatchObject({ heldBy: 'operator', holdReason: 'legal asks' })
+    engine.isDeaf = false
+    expect(await run()).toEqual({ state: 'held', message: 'legal asks' })
+    expect(engine.told).toEqual(['begin job-1', 'stop job-1'])
+    expect(await fixture.ledger.get(id)).toMatchObject({ heldBy: 'operator', reference: undefined })
+    expect(await claimable(fixture)).toEqual([])
+    expect(await fixture.files()).toEqual(Object.values(table.files).flat().toSorted())
+
+    expect(await fixture.ledger.release(id)).toBe('pending')
+    expect(await run()).toMatchObject({ state: 'handed_off' })
+    expect(await run()).toMatchObject({ state: 'succeeded' })
+    expect(engine.told).toEqual(['begin job-1', 'stop job-1', 'begin job-2'])
+    expect(await fixture.files()).toEqual([])
+  })
+
+  it('hold a purge while its engine is asked about it: the answer comes too late', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const engine = new Engine()
+    const id = await fixture.drop('t')
+    await fixture.run(id, { purger: engine })
+    engine.onInspect = async () => {
+      expect(await fixture.ledger.hold(id, 'stop')).toBe('handed_off')
+    }
+    const left = (await fixture.files()).length
+    expect(await fixture.run(id, { purger: engine })).toEqual({ state: 'handed_off', message: 'stop' })
+    expect(await fixture.files()).toHaveLength(left)
+    expect(await fixture.run(id, { purger: engine })).toEqual({ state: 'held', message: 'stop' })
+    expect(engine.told).toEqual(['begin job-1', 'stop job-1'])
+  })
+
+  it('hold a purge whose engine cannot be told: it is held, and says so, and is asked about again afterwards', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const engine = new Engine()
+    const purger: IcebergPurger = {
+      name: 'stubborn',
+      waits: false,
+      purge: async (purge, run) => await engine.purge(purge, run),
+      inspect: async (purge, reference, run) => await engine.inspect(purge, reference, run),
+    }
+    const id = await fixture.drop('t')
+    await fixture.run(id, { purger })
+    await fixture.ledger.hold(id, 'stop')
+    expect(await fixture.run(id, { purger })).toEqual({
+      state: 'held',
+      message: 'stop (the purger stubborn cannot stop what it has handed off, which may go on)',
+    })
+    expect(await fixture.ledger.release(id)).toBe('pending')
+    expect(await fixture.run(id, { purger })).toMatchObject({ state: 'succeeded' })
+    expect(engine.told).toEqual(['begin job-1'])
+  })
+
+  it('hold a purge whose engine never answers: it fails, says why, and can be retried', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const engine = new Engine()
+    const run = () => fixture.run(id, { purger: engine, backoff: { base: 1, max: 1 } })
+    const id = await fixture.drop('t')
+    await run()
+    await fixture.ledger.hold(id, 'stop')
+    engine.isDeaf = true
+    let end = await run()
+    for (let attempts = 1; end.state === 'pending' && attempts < 20; attempts++) end = await run()
+    expect(end).toEqual({ state: 'failed', message: 'no answer' })
+    expect(await fixture.ledger.get(id)).toMatchObject({ heldBy: undefined, holdReason: undefined })
+    expect(await fixture.ledger.retry(id)).toBe('pending')
+    expect(await run()).toMatchObject({ state: 'succeeded' })
   })
 
   it('23d. nothing can be cancelled or undropped: cancel or undo only what has not begun', async () => {

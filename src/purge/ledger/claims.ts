@@ -30,6 +30,8 @@ export interface Lease {
   readonly byLocation: boolean
   /** Of work that was handed off. */
   readonly reference: string | undefined
+  /** Why its engine is to be told to stop, after which the purge is held; undefined when it is not. */
+  readonly recall: string | undefined
   /** Paths that are named as failures. */
   readonly named: number
 }
@@ -118,7 +120,8 @@ export async function takeLease(
   }
   if (row.fruitless > row.max_attempts) {
     const last_error = `Given up after ${row.max_attempts} attempts in which nothing was erased; the last one ended with its worker.`
-    await settle(tx, row, { state: 'failed', finished_at: now, last_error })
+    const released = { held_from: null, held_by: null, hold_reason: null }
+    await settle(tx, row, { state: 'failed', ...released, finished_at: now, last_error })
     return 'settled'
   }
   return { ...leaseOf(row, owner), named: await namedPaths(tx, id) }
@@ -148,6 +151,7 @@ function leaseOf(row: Selectable<PurgeTable>, owner: string): Omit<Lease, 'named
     begun: row.begun_at !== null,
     byLocation: row.by_location === 1,
     reference: row.reference ?? undefined,
+    recall: row.held_by === null ? undefined : (row.hold_reason ?? ''),
   }
 }
 
@@ -157,9 +161,9 @@ async function settle(
   row: Selectable<PurgeTable>,
   change: {
     readonly state: 'held' | 'failed'
-    readonly held_from?: 'pending'
-    readonly held_by?: 'guard'
-    readonly hold_reason?: string
+    readonly held_from: 'pending' | null
+    readonly held_by: 'guard' | null
+    readonly hold_reason: string | null
     readonly finished_at?: number
     readonly last_error?: string
   },

@@ -2,7 +2,7 @@
  * What the holder of a lease writes. Every statement carries owner and epoch, so that a worker that was declared dead
  * changes nothing any more; values are absolute, so that a write whose COMMIT was not answered can be repeated.
  */
-import type { Selectable } from 'kysely'
+import type { Selectable, Updateable } from 'kysely'
 import type { Database, Transaction } from '../../database/database.ts'
 import type { PurgeTable } from '../../database/schema/purges.ts'
 import type { OutcomeCounts, PathFailure, Stage, Tally } from '../purger.ts'
@@ -50,7 +50,12 @@ export type AttemptEnd =
       /** What was handed off has failed: the next attempt hands it off anew. */
       readonly resubmit?: boolean
     }
-  | { readonly state: 'held'; readonly reason: string }
+  | {
+      readonly state: 'held'
+      readonly reason: string
+      /** The engine elsewhere has been told to stop: the next attempt hands the work off anew. */
+      readonly resubmit?: boolean
+    }
   /** To be tried again, after `delay` milliseconds. */
   | {
       readonly state: 'pending'
@@ -138,7 +143,7 @@ export async function finish(
         ? { ...progress.tally, counts: addCounts(progress.tally.counts, progress.counts) }
         : progress.tally
     const counts = end.state === 'succeeded' ? {} : progress.counts
-    const given = (end.state === 'pending' && end.handedBack) || end.state === 'handed_off' ? 1 : 0
+    const given = isGivenBack(end, lease) ? 1 : 0
     const ended = await tx
       .updateTable('purges')
       .set({
@@ -152,9 +157,7 @@ export async function finish(
         attempts: row.attempts - given,
         fruitless: progress.fruitful ? 0 : Math.max(0, row.fruitless - given),
         last_error: 'error' in end && end.error !== undefined ? storedText(end.error, 4_000) : null,
-        held_from: end.state === 'held' ? 'pending' : null,
-        held_by: end.state === 'held' ? 'guard' : null,
-        hold_reason: end.state === 'held' ? storedText(end.reason, 4_000) : null,
+        ...holdAfter(end, row),
         reference: referenceAfter(end, row.reference),
         ...(end.state === 'handed_off' && { begun_at: row.begun_at ?? now }),
       })
@@ -222,6 +225,23 @@ function chunks<T>(items: readonly T[]): T[][] {
   return Array.from({ length: count }, (_, index) =>
     items.slice(index * rowsPerStatement, (index + 1) * rowsPerStatement),
   )
+}
+
+/** Whether the attempt does not count. */
+function isGivenBack(end: AttemptEnd, { recall }: Lease): boolean {
+  if (end.state === 'held') return recall !== undefined
+  return end.state === 'handed_off' || (end.state === 'pending' && end.handedBack === true)
+}
+
+/** One that is being recalled stays so until its engine has been told, or until it is over. */
+function holdAfter(end: AttemptEnd, row: Selectable<PurgeTable>): Updateable<PurgeTable> {
+  if (end.state === 'pending' || end.state === 'handed_off') return {}
+  if (end.state !== 'held') return { held_from: null, held_by: null, hold_reason: null }
+  return {
+    held_from: row.held_from ?? 'pending',
+    held_by: row.held_by ?? 'guard',
+    hold_reason: storedText(end.reason, 4_000),
+  }
 }
 
 function referenceAfter(end: AttemptEnd, before: string | null): string | null {

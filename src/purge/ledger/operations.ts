@@ -14,11 +14,17 @@ export class PurgeStateError extends Error {
   override readonly name = 'PurgeStateError'
 }
 
-/** Stops a purge: nothing more is erased after the batches in flight. What holds it already stays its reason. */
+/**
+ * Stops a purge: nothing more is erased after the batches in flight. What holds it already stays its reason. One that an
+ * engine elsewhere works on is `handed_off` until that has been told to stop, by a worker, at once.
+ */
 export async function hold(database: Database, id: string, reason: string): Promise<PurgeState | undefined> {
-  return await operate(database, id, 'hold', async (_tx, row) => ({
-    state: 'held',
-    held_from: row.state,
+  return await operate(database, id, holdOrRecall, async (_tx, row, now) => ({
+    ...(row.reference === null
+      ? { state: 'held' }
+      : { state: 'handed_off', next_attempt_at: now, fruitless: 0 }),
+    // Asked for twice before the engine was told, it was held from where it was first.
+    held_from: row.held_from ?? row.state,
     held_by: 'operator',
     hold_reason: storedText(reason, 4_000),
     // Whoever works on it has lost its lease.
@@ -27,6 +33,10 @@ export async function hold(database: Database, id: string, reason: string): Prom
     lease_expires_at: null,
     finished_at: null,
   }))
+}
+
+function holdOrRecall({ reference }: Row): PurgeEvent {
+  return reference === null ? 'hold' : 'recall'
 }
 
 /** Lets a held purge go on where it was. The guard looks at it again. */
@@ -112,7 +122,7 @@ function refuseBegun(row: Row, what: string): void {
 async function operate(
   database: Database,
   id: string,
-  event: PurgeEvent,
+  event: PurgeEvent | ((row: Row) => PurgeEvent),
   change: (tx: Transaction, row: Row, now: number) => Promise<Updateable<PurgeTable>>,
 ): Promise<PurgeState | undefined> {
   return await database.transaction((tx) => apply(tx, database, id, event, change))
@@ -123,7 +133,7 @@ async function apply(
   tx: Transaction,
   database: Database,
   id: string,
-  event: PurgeEvent,
+  given: PurgeEvent | ((row: Row) => PurgeEvent),
   change: (tx: Transaction, row: Row, now: number) => Promise<Updateable<PurgeTable>>,
 ): Promise<PurgeState | undefined> {
   const row = await tx
@@ -133,6 +143,7 @@ async function apply(
     .$if(dialectOf(tx) === 'postgres', (query) => query.forUpdate())
     .executeTakeFirst()
   if (!row) return undefined
+  const event = typeof given === 'function' ? given(row) : given
   if (transitions[row.state][event] === undefined) {
     throw new PurgeStateError(
       `Purge ${id} is ${row.state}; ${event} is for purges that are ${statesWith(event).join(', ')}.`,

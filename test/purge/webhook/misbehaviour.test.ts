@@ -275,5 +275,8 @@ describe('webhook', () => {
       { version: 1, event: 'purge.cancel', id: table.purge.id, generation: 1, reference: 'job-1' },
     ])
     expect(service.received.at(-1)!.headers['webhook-id']).toBe(`purge_${table.purge.id}_1_cancel`)
+    // Released, it is another piece of work.
+    expect(await purger.purge(table.purge, run)).toMatchObject({ kind: 'handed_off' })
+    expect(service.documents('purge.requested').at(-1)).toMatchObject({ generation: 2 })
   })
 })

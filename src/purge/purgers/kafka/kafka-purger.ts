@@ -61,7 +61,9 @@ export class KafkaPurger implements IcebergPurger {
     const plan = planOf(run.checkpoint) ?? makePlan(manifests, run.epoch, this.#options.taskEntries)
     run.expect(manifests.reduce((sum, { entryCount }) => sum + (entryCount ?? 0), 0))
     savePlan(run, plan)
-    await this.#publish(purge, run, plan, plan.tasks, manifests)
+    // Some may be done already, if this goes on after a crash or a hold.
+    const { outstanding } = accountOf(plan, await run.messages())
+    await this.#publish(purge, run, plan, outstanding, manifests)
     return { kind: 'handed_off', reference: `kafka:${this.#options.topics.tasks}` }
   }
 
@@ -94,6 +96,9 @@ export class KafkaPurger implements IcebergPurger {
     if (!run.save(checkpoint, { failures, resolved })) run.save(checkpoint, { resolved })
     throw failureOf(failed)
   }
+
+  /** Consumers ask the ledger before every batch, which has told them already; what they leave is published again. */
+  async cancel(): Promise<void> {}
 
   async close(): Promise<void> {
     await Promise.all([this.#receipts?.stop(), this.#publisher.close()])

@@ -4,7 +4,7 @@ import type { Purge } from '../../purger.ts'
 import { receiptKey, type Task } from './messages.ts'
 import { planOf } from './plan.ts'
 
-/** The task is not to be worked on: its purge is over, held, or has another generation. */
+/** The task is not to be worked on: its purge is over, held or about to be, or has another generation. */
 export class StaleTaskError extends Error {
   override readonly name = 'StaleTaskError'
 }
@@ -29,6 +29,7 @@ export class TaskFence {
       .selectAll()
       .where('id', '=', this.#task.purge)
       .where('state', 'in', states)
+      .where('held_by', 'is', null)
       .executeTakeFirst()
     this.#check(row?.checkpoint)
     return purgeOf(row!)
@@ -41,6 +42,7 @@ export class TaskFence {
       .select('checkpoint')
       .where('id', '=', this.#task.purge)
       .where('state', 'in', states)
+      .where('held_by', 'is', null)
       .executeTakeFirst()
     this.#check(row?.checkpoint)
   }

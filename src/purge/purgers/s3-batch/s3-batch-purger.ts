@@ -101,9 +101,10 @@ export class S3BatchPurger implements IcebergPurger {
   }
 
   async cancel(_purge: Purge, _reference: string, run: PurgeRun): Promise<void> {
-    for (const { id } of planOf(run)?.jobs ?? []) {
-      if (id !== undefined) await this.#jobs.cancel(id, run.signal)
-    }
+    const plan = planOf(run)
+    if (!plan) return
+    for (const { id } of plan.jobs) if (id !== undefined) await this.#jobs.cancel(id, run.signal)
+    run.save(withPlan(run, { generation: plan.generation, jobs: [], next: 'all' }))
   }
 
   async close(): Promise<void> {

@@ -110,8 +110,10 @@ export class WebhookPurger implements IcebergPurger {
   }
 
   async cancel(purge: Purge, reference: string, run: PurgeRun): Promise<void> {
-    const delivery = { purge, generation: sentOf(run).generation }
+    const { generation } = sentOf(run)
+    const delivery = { purge, generation }
     await this.#client.tell(messageId(delivery, 'cancel'), cancelDocument(delivery, reference), run.signal)
+    run.save(withSent(run, { generation: generation + 1 }))
   }
 
   async receive({ purgeId, headers, body }: PurgeCallback): Promise<PurgeMessage> {

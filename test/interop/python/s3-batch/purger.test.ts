@@ -242,22 +242,49 @@ describe.skipIf(python === undefined)('the purger s3-batch', () => {
     expect(control.jobs.size).toBe(2)
   })
 
-  it('can be cancelled: its job is', async () => {
+  it('has its job cancelled when the purge is held, and another one made when it is released', async () => {
+    await using setting = await open({ strategy: 'lambda' })
+    const { fixture, control } = setting
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    await setting.run(id)
+    const statuses = () => [...control.jobs.values()].map(({ status }) => status)
+    expect(await fixture.ledger.hold(id, 'wait')).toBe('handed_off')
+    expect(await setting.run(id)).toEqual({ state: 'held', message: 'wait' })
+    expect(statuses()).toEqual(['Cancelled'])
+    expect(await fixture.ledger.release(id)).toBe('pending')
+    expect(await setting.run(id)).toMatchObject({ state: 'handed_off' })
+    expect(statuses()).toHaveLength(2)
+    expect(await setting.workAndRun(id)).toMatchObject({ state: 'succeeded' })
+    expect(statuses()).toEqual(['Cancelled', 'Complete'])
+  })
+
+  it('can be told to stop twice, and when its job is over', async () => {
     await using setting = await open()
     const { fixture, control, purger } = setting
     await fixture.table('t')
     const id = await fixture.drop('t')
     await setting.run(id)
     const lease = (await fixture.ledger.claim(id, 'test:1', 60_000))!
-    const run = testRun(setting.io)
-    run.save(lease.checkpoint)
-    for (let times = 0; times < 2; times++) await purger.cancel(lease.purge, lease.reference!, run)
+    for (let times = 0; times < 2; times++) {
+      const run = testRun(setting.io)
+      run.save(lease.checkpoint)
+      await purger.cancel(lease.purge, lease.reference!, run)
+    }
     expect([...control.jobs.values()].map(({ status }) => status)).toEqual(['Cancelled'])
-    const inspection = await purger.inspect(lease.purge, lease.reference!, run)
-    expect(inspection).toMatchObject({
-      state: 'failed',
-      message: expect.stringContaining('The purge was stopped.'),
-    })
+  })
+
+  it('takes a job that somebody else has cancelled for a failure', async () => {
+    await using setting = await open({ strategy: 'lambda' })
+    const { fixture, control } = setting
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    await setting.run(id)
+    for (const job of control.jobs.values()) job.status = 'Cancelled'
+    const end = await setting.run(id)
+    expect(end).toMatchObject({ state: 'pending', message: expect.stringContaining('cancelled') })
+    expect(await setting.run(id)).toMatchObject({ state: 'handed_off' })
+    expect(await setting.workAndRun(id)).toMatchObject({ state: 'succeeded' })
   })
 
   it.each([
