@@ -86,7 +86,7 @@ function print(purge: PurgeBody): void {
     ['finished', time(purge['finished-at'])],
     ['attempts', String(purge.attempts)],
     ['next', time(purge['next-attempt-at'])],
-    ['held', purge['hold-reason']],
+    [purge.state === 'handed_off' ? 'to hold' : 'held', purge['hold-reason']],
     ['error', purge['last-error']],
   ]
   for (const [name, value] of facts) if (value !== undefined) console.log(`${name.padEnd(10)} ${value}`)
