@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { Consumer } from '@platformatic/kafka'
 import { pino } from 'pino'
 import { Publisher, Subscription } from '../../src/purge/purgers/kafka/client.ts'
 import { type KafkaOptions, kafkaOptions } from '../../src/purge/purgers/kafka/options.ts'
@@ -53,6 +54,21 @@ export class Cluster {
     this.#closing.push(() => publisher.close())
     return async (message: unknown) =>
       await publisher.publish(options.topics[topic], { key: randomUUID(), body: message })
+  }
+
+  /** How many messages there are in each partition of a topic. */
+  async sizes(topic: string): Promise<number[]> {
+    const consumer = new Consumer({
+      clientId: 'test',
+      groupId: 'test',
+      bootstrapBrokers: [this.broker.address],
+    })
+    try {
+      const offsets = await consumer.listOffsets({ topics: [topic] })
+      return offsets.get(topic)!.map(Number)
+    } finally {
+      await consumer.close()
+    }
   }
 
   /** Stops what the tests have opened, then the broker. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Receipt, Task } from '../../src/purge/purgers/kafka/messages.ts'
+import { kafkaOptions } from '../../src/purge/purgers/kafka/options.ts'
 import type { DeleteOutcome, FileIO } from '../../src/storage/file-io.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
 import { toolchain } from '../interop/toolchain.ts'
@@ -172,6 +173,18 @@ describe.skipIf(jars === undefined)('the purger kafka', () => {
     for (const task of tasks.toReversed()) await answer(liar(task))
     const end = await fixture.until(id, ({ state }) => state === 'pending')
     expect(end.message).toContain('the first word')
+  })
+
+  it('gives every partition its share of the tasks', async () => {
+    const options = cluster.options({ taskEntries: 10 })
+    await using fixture = await KafkaFixture.open(options)
+    const { purges } = fixture
+    await purges.table('t', { snapshots: 12, filesPerSnapshot: 10 })
+    const id = await purges.drop('t')
+    expect(await fixture.attempt(id)).toMatchObject({ state: 'handed_off' })
+    const sizes = await cluster.sizes(kafkaOptions(options).topics.tasks)
+    expect(sizes.reduce((sum, size) => sum + size)).toBeGreaterThanOrEqual(12)
+    expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1)
   })
 
   it('names what could not be erased, and has only that tried again', async () => {

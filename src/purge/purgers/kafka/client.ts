@@ -26,8 +26,10 @@ const closeTimeout = 10_000
 const allReplicas = -1
 
 export interface PublishedMessage {
-  /** Messages of one key come in order. */
+  /** Messages of one key, and of no stated partition, come in order. */
   readonly key: string
+  /** Any whole number: after the last partition comes the first again. @default by the key */
+  readonly partition?: number
   /** Any JSON value. */
   readonly body: unknown
   readonly headers?: Readonly<Record<string, string>>
@@ -63,8 +65,9 @@ export class Publisher {
   async #publish(topic: string, published: readonly PublishedMessage[]): Promise<void> {
     if (this.#closed) throw new Error('The publisher is closed.')
     const producer = this.#open()
-    const messages = published.map(({ key, body, headers = {} }) => ({
+    const messages = published.map(({ key, partition, body, headers = {} }) => ({
       topic,
+      ...(partition !== undefined && { partition }),
       key: Buffer.from(key),
       value: Buffer.from(JSON.stringify(body)),
       headers: new Map(

@@ -3,6 +3,7 @@
  * --kafka`) or anybody's. The server plans, publishes, keeps the receipts, and when all tasks are accounted for looks for
  * every file itself before it erases manifests, lists, statistics, metadata and root.
  */
+import { crc32 } from 'node:zlib'
 import type { ManifestFile } from '../../../iceberg/manifests/manifest-list.ts'
 import { checkpointOf, isPast } from '../../checkpoint.ts'
 import { eraseFiles } from '../../deletion/erase-files.ts'
@@ -131,6 +132,8 @@ export class KafkaPurger implements IcebergPurger {
     await run.begin()
     const keep = await run.enclosed()
     const published = Date.now()
+    // One after the other, so that every worker gets its share; those of small purges do not all go to the first.
+    let partition = crc32(purge.id)
     for (const task of taskMessages(purge, plan, manifests, {
       tasks,
       keep,
@@ -138,7 +141,8 @@ export class KafkaPurger implements IcebergPurger {
     })) {
       await run.confirm()
       try {
-        await this.#publisher.publish(topics.tasks, { key: messageKey(task), body: task })
+        const message = { key: messageKey(task), partition: partition++, body: task }
+        await this.#publisher.publish(topics.tasks, message)
       } catch (error) {
         throw new RetryablePurgeError(`The task was not published: ${kafkaReason(error)}`, {
           cause: error,

@@ -91,7 +91,7 @@ export class InvalidMessageError extends Error {
   override readonly name = 'InvalidMessageError'
 }
 
-/** Names a task among all: the key of its messages, so that those of one purge spread over the partitions. */
+/** Names a task among all: the key of its messages. */
 export function messageKey({ purge, generation, task }: Receipt | Task): string {
   return `${purge}/${receiptKey(generation, task)}`
 }
