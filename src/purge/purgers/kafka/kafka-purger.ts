@@ -25,7 +25,7 @@ import { Publisher, Subscription } from './client.ts'
 import { kafkaReason } from './errors.ts'
 import { InvalidMessageError, messageKey, parseReceipt, receiptKey } from './messages.ts'
 import { type KafkaOptions, kafkaOptions } from './options.ts'
-import { makePlan, nextGeneration, type Plan, planOf, taskMessages } from './plan.ts'
+import { heaviestFirst, makePlan, nextGeneration, type Plan, planOf, taskMessages } from './plan.ts'
 import { accountOf, failureOf, namedFailures } from './receipts.ts'
 
 /** Factory of the purger `kafka`; see docs/guides/kafka.md. Nothing is contacted yet. */
@@ -135,7 +135,7 @@ export class KafkaPurger implements IcebergPurger {
     // One after the other, so that every worker gets its share; those of small purges do not all go to the first.
     let partition = crc32(purge.id)
     for (const task of taskMessages(purge, plan, manifests, {
-      tasks,
+      tasks: heaviestFirst(plan, manifests, tasks),
       keep,
       until: published + taskTimeout,
     })) {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { ManifestFile } from '../../../iceberg/manifests/manifest-list.ts'
 import { PermanentPurgeError, type Purge } from '../../purger.ts'
-import { makePlan, nextGeneration, taskMessages } from './plan.ts'
+import { heaviestFirst, makePlan, nextGeneration, taskMessages } from './plan.ts'
 
 const purge: Purge = {
   id: 'p',
@@ -68,6 +68,13 @@ it('repeats tasks of an older generation with the same manifests', () => {
   const [task, ...none] = taskMessages(purge, next, manifests, { ...terms, tasks: next.tasks })
   expect(none).toEqual([])
   expect(task).toMatchObject({ generation: 9, task: 1, keep: terms.keep, manifests: [{ entries: 20 }] })
+})
+
+it('begins with the tasks that have the most entries, so that each partition gets as much', () => {
+  const manifests = [10, 500, 20, undefined, 400].map((count) => manifest(count))
+  const plan = makePlan(manifests, 1, 10)
+  expect(heaviestFirst(plan, manifests, plan.tasks)).toEqual([1, 4, 2, 0, 3])
+  expect(heaviestFirst(plan, manifests, [0, 2])).toEqual([2, 0])
 })
 
 it('refuses a table that has other manifests than when it was planned', () => {

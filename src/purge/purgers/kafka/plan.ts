@@ -62,6 +62,21 @@ export function nextGeneration(plan: Plan, generation: number, tasks: readonly n
 }
 
 /**
+ * The tasks, those of the most entries first. Where data and delete manifests take turns, tasks in their own order would give
+ * every second partition nearly nothing.
+ */
+export function heaviestFirst(
+  { starts }: Plan,
+  manifests: readonly ManifestFile[],
+  tasks: readonly number[],
+): number[] {
+  const entries = (task: number) =>
+    manifests.slice(starts[task], starts[task + 1]).reduce((sum, { entryCount = 0 }) => sum + entryCount, 0)
+  const weights = new Map(tasks.map((task) => [task, entries(task)]))
+  return tasks.toSorted((a, b) => weights.get(b)! - weights.get(a)!)
+}
+
+/**
  * The messages of tasks. Throws PermanentPurgeError when the manifest lists do not name as many manifests as when the plan
  * was made.
  */
