@@ -1,13 +1,14 @@
 /**
  * How many manifest entries one CPU second reads: Moulin's reader, avsc decoding every field, avsc projecting the
- * fields that a purge needs, and inflating alone, which nobody can avoid.
+ * fields that a purge needs, inflating alone, which nobody can avoid, and PyIceberg, where there is Python.
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { manifestOf } from './manifest.ts'
-import { readers } from './readers.ts'
+import { PyIcebergReader } from './pyiceberg.ts'
+import { ownReaders } from './readers.ts'
 
-export const description = 'entries of manifests per CPU second, beside avsc'
+export const description = 'entries of manifests per CPU second, beside avsc and PyIceberg'
 
 export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -29,15 +30,15 @@ export async function run(args: string[]): Promise<void> {
     `${entries} entries, ${columns} columns of statistics, blocks of ${block}, deflate, ${(file.length / 1e6).toFixed(1)} MB; ` +
       `${rounds} interleaved rounds; Node.js ${process.versions.node}, ${cpus()[0]?.model ?? 'unknown CPU'}`,
   )
+  await using pyiceberg = PyIcebergReader.open(file)
+  const readers = [...ownReaders(file), ...(pyiceberg ? [pyiceberg] : [])]
   const rates = new Map(readers.map(({ name }) => [name, [] as number[]]))
   for (let round = -2; round < rounds; round++) {
-    for (const { name, read } of readers) {
-      const start = process.cpuUsage()
-      const found = await read(file)
-      const { user, system } = process.cpuUsage(start)
-      if (found !== entries) throw new Error(`${name} found ${found} entries of ${entries}`)
+    for (const reader of readers) {
+      const { entries: found, cpu } = await reader.read()
+      if (found !== entries) throw new Error(`${reader.name} found ${found} entries of ${entries}`)
       // The first rounds warm up.
-      if (round >= 0) rates.get(name)!.push((entries * 1e6) / (user + system))
+      if (round >= 0) rates.get(reader.name)!.push(entries / cpu)
     }
   }
   printTable(rates)
