@@ -65,6 +65,15 @@ export class EventOutbox {
     })
   }
 
+  async isEmpty(): Promise<boolean> {
+    const row = await this.#database.reader
+      .selectFrom('events')
+      .select('sequence')
+      .limit(1)
+      .executeTakeFirst()
+    return row === undefined
+  }
+
   /** The oldest events, in order. */
   async next(limit: number): Promise<CloudEvent[]> {
     const rows = await this.#database.reader

@@ -49,7 +49,7 @@ export class EventRelay {
     while (!signal.aborted) {
       let wait = pollInterval
       try {
-        if ((await this.#outbox.acquire(leaseTime)) && (await this.#send()) === batch) wait = 0
+        if (await this.#sendNext()) wait = 0
         pause = firstPause
       } catch (error) {
         logger.warn({ err: error }, 'events not sent; they are sent again')
@@ -62,12 +62,15 @@ export class EventRelay {
     await this.#outbox.release().catch((error: unknown) => logger.warn({ err: error }, 'lease not released'))
   }
 
-  /** Gives the number of events. */
-  async #send(): Promise<number> {
+  /** Sends a batch, if there is any and no other server sends. Whether there may be more. */
+  async #sendNext(): Promise<boolean> {
+    // An idle server writes nothing.
+    if (await this.#outbox.isEmpty()) return false
+    if (!(await this.#outbox.acquire(leaseTime))) return false
     const events = await this.#outbox.next(batch)
-    if (events.length === 0) return 0
+    if (events.length === 0) return false
     await Promise.all(this.#options.sinks.map((sink) => sink.send(events)))
     await this.#outbox.sent(events)
-    return events.length
+    return events.length === batch
   }
 }

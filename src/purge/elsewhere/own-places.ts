@@ -1,5 +1,6 @@
 /** Which of the files that a table names are an engine's to erase. */
 import { ancestorKeys, canonicalLocation, placeKey } from '../../storage/location.ts'
+import type { Purge, PurgeRun } from '../purger.ts'
 
 /**
  * Tells of a path whether it is in the table's own places, and not in one that another table has inside them: the deepest
@@ -22,4 +23,12 @@ export function ownPlaces(
     }
     return last.isOwn
   }
+}
+
+/** The same, of a purge: which files are its engine's to erase. */
+export async function ownPlacesOf({ locations }: Purge, run: PurgeRun): Promise<(path: string) => boolean> {
+  return ownPlaces(
+    locations.map(({ location }) => location),
+    await run.enclosed(),
+  )
 }

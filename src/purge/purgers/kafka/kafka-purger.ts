@@ -5,8 +5,9 @@
  */
 import { crc32 } from 'node:zlib'
 import type { ManifestFile } from '../../../iceberg/manifests/manifest-list.ts'
-import { checkpointOf, isPast } from '../../checkpoint.ts'
+import { checkpointOf } from '../../checkpoint.ts'
 import { eraseFiles } from '../../deletion/erase-files.ts'
+import { finished, isDataErased } from '../../elsewhere/close-reach.ts'
 import { StillThereError, verifyErased } from '../../elsewhere/erased-elsewhere.ts'
 import { eraseReach } from '../../erase-reach.ts'
 import { PurgeMessageError } from '../../ledger/messages.ts'
@@ -54,8 +55,7 @@ export class KafkaPurger implements IcebergPurger {
   }
 
   async purge(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
-    if (purge.kind === 'view' || isPast(checkpointOf(run.checkpoint), 'data'))
-      return await eraseReach(purge, run)
+    if (purge.kind === 'view' || isDataErased(run)) return await eraseReach(purge, run)
     const reach = await readRoot(run.io, purge, run.signal)
     const manifests = reach.ownsData ? await readManifestLists(run.io, reach, run.signal) : []
     if (manifests.length === 0) return await eraseReach(purge, run)
@@ -110,7 +110,7 @@ export class KafkaPurger implements IcebergPurger {
     const data = plan?.left ? eraseFiles : verifyErased(purge)
     try {
       const result = await eraseReach(purge, run, { data })
-      return { state: 'finished', mayBeSwept: result.kind === 'done' && result.mayBeSwept === true }
+      return finished(result)
     } catch (error) {
       if (plan && error instanceof StillThereError) {
         savePlan(run, nextGeneration(plan, run.epoch, [...plan.starts.keys()]))

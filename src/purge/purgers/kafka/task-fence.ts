@@ -24,26 +24,14 @@ export class TaskFence {
 
   /** The purge that the task belongs to, as the ledger has it. */
   async purge(): Promise<Purge> {
-    const row = await this.#database.reader
-      .selectFrom('purges')
-      .selectAll()
-      .where('id', '=', this.#task.purge)
-      .where('state', 'in', states)
-      .where('held_by', 'is', null)
-      .executeTakeFirst()
+    const row = await this.#atWork().selectAll().executeTakeFirst()
     this.#check(row?.checkpoint)
     return purgeOf(row!)
   }
 
   /** To be awaited before every batch. */
   async confirm(): Promise<void> {
-    const row = await this.#database.reader
-      .selectFrom('purges')
-      .select('checkpoint')
-      .where('id', '=', this.#task.purge)
-      .where('state', 'in', states)
-      .where('held_by', 'is', null)
-      .executeTakeFirst()
+    const row = await this.#atWork().select('checkpoint').executeTakeFirst()
     this.#check(row?.checkpoint)
   }
 
@@ -57,6 +45,15 @@ export class TaskFence {
       .where('key', '=', receiptKey(generation, task))
       .executeTakeFirst()
     return row !== undefined
+  }
+
+  /** The task's purge, while an engine is to work on it. */
+  #atWork() {
+    return this.#database.reader
+      .selectFrom('purges')
+      .where('id', '=', this.#task.purge)
+      .where('state', 'in', states)
+      .where('held_by', 'is', null)
   }
 
   #check(checkpoint: string | null | undefined): void {

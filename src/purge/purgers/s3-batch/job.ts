@@ -6,6 +6,7 @@ import type {
   S3ControlClient,
   S3ControlClientConfig,
 } from '@aws-sdk/client-s3-control'
+import { objectOf } from '../../../storage/s3/object.ts'
 import {
   BlockedPurgeError,
   PermanentPurgeError,
@@ -76,7 +77,7 @@ function operation(purge: Purge, strategy: TagStrategy | LambdaStrategy): JobReq
 
 /** In the partition of the role: `aws`, `aws-cn`, `aws-us-gov`. */
 function objectArn(location: string, roleArn: string): { arn: string; bucketArn: string; key: string } {
-  const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.*)$/.exec(location) ?? []
+  const { bucket, key } = objectOf(location)
   const bucketArn = `arn:${roleArn.split(':')[1]}:s3:::${bucket}`
   return { arn: `${bucketArn}/${key}`, bucketArn, key }
 }

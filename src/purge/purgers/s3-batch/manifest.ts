@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import type { Connection } from '../../../storage/s3/client.ts'
 import { fileError } from '../../../storage/s3/errors.ts'
+import { objectOf } from '../../../storage/s3/object.ts'
 import { PermanentPurgeError } from '../../purger.ts'
 
 /** Bytes of a part: S3 takes 10,000 of them, so that a manifest has at most 80 GB. */
@@ -84,9 +85,9 @@ class ManifestUpload {
 
   static async begin(connection: Connection, bucket: string, location: string): Promise<ManifestUpload> {
     const { Upload } = await import('@aws-sdk/lib-storage')
-    const [, target, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(location)!
+    const { bucket: target, key } = objectOf(location)
     return new ManifestUpload(bucket, location, (body) => {
-      const params = { Bucket: target!, Key: key!, Body: body, ContentType: 'text/csv' }
+      const params = { Bucket: target, Key: key, Body: body, ContentType: 'text/csv' }
       return new Upload({ client: connection.client, params, partSize, queueSize: 1 })
     })
   }

@@ -8,11 +8,9 @@ import { canonicalLocation, isWithin } from '../../../storage/location.ts'
 import { type Connection, connect } from '../../../storage/s3/client.ts'
 import { objectOf } from '../../../storage/s3/object.ts'
 import { S3FileIO } from '../../../storage/s3/s3-file-io.ts'
-import { checkpointOf, isPast } from '../../checkpoint.ts'
-import { closeDataStage } from '../../elsewhere/close-data-stage.ts'
+import { closeReach, finished, isDataErased, stillThere } from '../../elsewhere/close-reach.ts'
 import { doomedData, StillThereError } from '../../elsewhere/erased-elsewhere.ts'
-import { ownPlaces } from '../../elsewhere/own-places.ts'
-import { eraseReach } from '../../erase-reach.ts'
+import { ownPlacesOf } from '../../elsewhere/own-places.ts'
 import {
   BlockedPurgeError,
   type IcebergPurger,
@@ -53,11 +51,11 @@ export class S3BatchPurger implements IcebergPurger {
 
   /** What has no data files of its own to be erased (a view, `gc.enabled=false`) makes no job. */
   async purge(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
-    if (purge.kind === 'view' || isDataErased(run)) return await close(purge, run)
+    if (purge.kind === 'view' || isDataErased(run)) return await closeReach(purge, run)
     let plan = planOf(run)
     if (!plan || plan.jobs.length === 0) {
       plan = await this.#plan(purge, run, plan?.next ?? 'all')
-      if (plan.jobs.length === 0) return await close(purge, run)
+      if (plan.jobs.length === 0) return await closeReach(purge, run)
       run.save(withPlan(run, plan))
       await run.flush()
     }
@@ -126,9 +124,9 @@ export class S3BatchPurger implements IcebergPurger {
     }
     const objects = objectsOf(purge, run, named)
     const manifests = await writeManifests(connection, folder, objects, begin)
-    const jobs = manifests.map((manifest): PlannedJob => {
+    const jobs = manifests.map((manifest, index): PlannedJob => {
       // At most 64 characters; no two buckets of a generation have the same place.
-      const token = `${purge.id}-${generation}-${manifests.indexOf(manifest)}`
+      const token = `${purge.id}-${generation}-${index}`
       return { request: jobRequest(purge, manifest, folder, token, this.#options), objects: manifest.objects }
     })
     return { generation, jobs }
@@ -169,7 +167,7 @@ export class S3BatchPurger implements IcebergPurger {
     const { strategy } = this.#options
     let result: PurgeResult
     try {
-      result = await close(purge, run)
+      result = await closeReach(purge, run)
     } catch (error) {
       if (!(error instanceof StillThereError) || completedAt === undefined) throw error
       if (strategy.kind === 'tag' && this.#now() - completedAt <= strategy.deadline) {
@@ -179,10 +177,15 @@ export class S3BatchPurger implements IcebergPurger {
         strategy.kind === 'tag'
           ? `The lifecycle of the bucket has not erased what is tagged ${strategy.tag.key}=${strategy.tag.value}, within ${strategy.deadline / 3_600_000} hours after the job.`
           : 'The function said that it has deleted what is there.'
-      return await again(run, `${why} ${error.message}`, leftOf(error), 'all')
+      return await again(
+        run,
+        `${why} ${error.message}`,
+        stillThere(error, 'It is still there after the job.'),
+        'all',
+      )
     }
     await this.#cleanUp(purge, run)
-    return { state: 'finished', mayBeSwept: result.kind === 'done' && result.mayBeSwept === true }
+    return finished(result)
   }
 
   /** Removes manifests and reports. The table is erased: that they stay is no reason to fail. */
@@ -225,29 +228,12 @@ async function* objectsOf(
   run: PurgeRun,
   named: ReadonlySet<string> | undefined,
 ): AsyncGenerator<readonly ObjectName[]> {
-  const isJobs = await jobsPlaces(purge, run)
+  const isJobs = await ownPlacesOf(purge, run)
   for await (const files of doomedData(purge, run)) {
     run.signal.throwIfAborted()
     const paths = files.map(({ path }) => path).filter(isJobs)
     yield paths.filter((path) => !named || named.has(canonicalLocation(path))).map(objectOf)
   }
-}
-
-/** Which files are the jobs' to erase; what lies elsewhere is erased here. */
-async function jobsPlaces(purge: Purge, run: PurgeRun): Promise<(path: string) => boolean> {
-  return ownPlaces(
-    purge.locations.map(({ location }) => location),
-    await run.enclosed(),
-  )
-}
-
-function isDataErased(run: PurgeRun): boolean {
-  return isPast(checkpointOf(run.checkpoint), 'data')
-}
-
-/** Throws StillThereError while a data file is there, and what `eraseReach` throws. */
-async function close(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
-  return await eraseReach(purge, run, { data: closeDataStage(purge, await jobsPlaces(purge, run)) })
 }
 
 /** Names the failures, and has the next attempt ask for new jobs: for these, as far as all of them can be named. */
@@ -264,9 +250,4 @@ async function again(
   const named = failures.length <= maxFailures && run.save(withPlan(run, plan), { failures, resolved })
   if (!named) run.save(withPlan(run, { ...plan, next: 'all' }), { resolved })
   return { state: 'failed', message }
-}
-
-function leftOf({ examples }: StillThereError): PathFailure[] {
-  const message = 'It is still there after the job.'
-  return examples.map((path) => ({ path, stage: 'data', outcome: 'failed', code: 'StillThere', message }))
 }

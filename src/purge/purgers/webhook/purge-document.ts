@@ -40,7 +40,7 @@ export async function workOf(purge: Purge, run: PurgeRun): Promise<Work> {
   return { files, bytes, keep }
 }
 
-export function locationsOf({ locations }: Purge): string[] {
+function locationsOf({ locations }: Purge): string[] {
   return locations.map(({ location }) => location)
 }
 

@@ -5,11 +5,9 @@
  */
 import { badRequest } from '../../../iceberg/errors.ts'
 import { type JsonValue, parseJson } from '../../../iceberg/json/exact-json.ts'
-import { checkpointOf, isPast } from '../../checkpoint.ts'
-import { closeDataStage } from '../../elsewhere/close-data-stage.ts'
+import { checkpointOf } from '../../checkpoint.ts'
+import { closeReach, finished, isDataErased, stillThere } from '../../elsewhere/close-reach.ts'
 import { StillThereError } from '../../elsewhere/erased-elsewhere.ts'
-import { ownPlaces } from '../../elsewhere/own-places.ts'
-import { eraseReach } from '../../erase-reach.ts'
 import {
   BlockedPurgeError,
   type IcebergPurger,
@@ -29,7 +27,7 @@ import {
 import { parseAccepted, parseCallback, parseStatus, type Status } from './answers.ts'
 import { WebhookClient } from './client.ts'
 import { type WebhookOptions, webhookOptions } from './options.ts'
-import { cancelDocument, locationsOf, messageId, requestDocument, workOf } from './purge-document.ts'
+import { cancelDocument, messageId, requestDocument, workOf } from './purge-document.ts'
 import { whatIsForged } from './signature.ts'
 
 /** Kept in the checkpoint: what the service has been told. */
@@ -63,9 +61,9 @@ export class WebhookPurger implements IcebergPurger {
 
   /** What has no data files to be erased (a view, `gc.enabled=false`) is not handed over. */
   async purge(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
-    if (isDataErased(run)) return await close(purge, run)
+    if (isDataErased(run)) return await closeReach(purge, run)
     const work = await workOf(purge, run)
-    if (work.files === 0) return await close(purge, run)
+    if (work.files === 0) return await closeReach(purge, run)
     run.expect(work.files)
     const { generation } = sentOf(run)
     // That this has begun, and what is sent, is in the ledger first: after a crash, it goes on here, under the same name.
@@ -87,7 +85,7 @@ export class WebhookPurger implements IcebergPurger {
   }
 
   async inspect(purge: Purge, _reference: string, run: PurgeRun): Promise<Inspection> {
-    if (isDataErased(run)) return finished(await close(purge, run))
+    if (isDataErased(run)) return finished(await closeReach(purge, run))
     const sent = sentOf(run)
     if (sent.takenAt === undefined) return { state: 'failed', message: 'The service has to be told again.' }
     const status = await this.#status(purge, run, sent)
@@ -101,10 +99,14 @@ export class WebhookPurger implements IcebergPurger {
       }
       case 'finished':
         try {
-          return finished(await close(purge, run))
+          return finished(await closeReach(purge, run))
         } catch (error) {
           if (!(error instanceof StillThereError)) throw error
-          return await tellAgain(run, `The service said that it is done. ${error.message}`, left(error))
+          return await tellAgain(
+            run,
+            `The service said that it is done. ${error.message}`,
+            stillThere(error, 'The service said that it is erased.'),
+          )
         }
     }
   }
@@ -164,20 +166,6 @@ export class WebhookPurger implements IcebergPurger {
 export const createWebhookPurger: IcebergPurgerFactory = (options) =>
   new WebhookPurger(webhookOptions(options))
 
-function isDataErased(run: PurgeRun): boolean {
-  return isPast(checkpointOf(run.checkpoint), 'data')
-}
-
-/** Throws StillThereError while a data file is there, and what `eraseReach` throws. */
-async function close(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
-  const isServices = ownPlaces(locationsOf(purge), await run.enclosed())
-  return await eraseReach(purge, run, { data: closeDataStage(purge, isServices) })
-}
-
-function finished(result: PurgeResult): Inspection {
-  return { state: 'finished', mayBeSwept: result.kind === 'done' && (result.mayBeSwept ?? false) }
-}
-
 function running(counts: Extract<Status, { state: 'running' }>['counts']): Inspection {
   return { state: 'running', ...(counts && { counts }) }
 }
@@ -192,11 +180,6 @@ async function tellAgain(
   const resolved = await run.reported('data')
   if (!run.save(checkpoint, { failures, resolved })) run.save(checkpoint)
   return { state: 'failed', message }
-}
-
-function left({ examples }: StillThereError): PathFailure[] {
-  const message = 'The service said that it is erased.'
-  return examples.map((path) => ({ path, stage: 'data', outcome: 'failed', code: 'StillThere', message }))
 }
 
 /** Whether all that is left is what the store forbids to erase. */
