@@ -4,7 +4,7 @@ import type { Identifier } from '../../iceberg/identifier.ts'
 import { placeKey } from '../../storage/location.ts'
 import type { DroppedEntry } from '../catalog.ts'
 import { type CatalogContext, mutate } from './context.ts'
-import { requireEntry } from './entries.ts'
+import { removeEntry } from './entries.ts'
 import type { Kind } from './kinds.ts'
 
 /**
@@ -20,7 +20,7 @@ export async function drop(
 ): Promise<DroppedEntry> {
   return await mutate(context, async (tx) => {
     await lockPlaces(tx, 'shared')
-    const entry = await requireEntry(tx, context.warehouse, kind, identifier, { lock: true })
+    const entry = await removeEntry(tx, context.warehouse, kind, identifier)
     const places = await tx
       .selectFrom('places')
       .select(['id', 'location', 'place_key', 'owned'])
@@ -39,7 +39,6 @@ export async function drop(
         .toSorted((a, b) => Number(b.place_key === current) - Number(a.place_key === current))
         .map(({ id, location, owned }) => ({ id, location, owned: owned === 1 })),
     }
-    await tx.deleteFrom('entries').where('id', '=', entry.id).execute()
     await alongside?.(tx, dropped)
     await tx.deleteFrom('places').where('entry_id', '=', entry.id).execute()
     return dropped

@@ -42,6 +42,30 @@ export async function requireEntry(
   return entry
 }
 
+/** Removes an entry, and gives it as it was then. Throws NoSuchTableException or NoSuchViewException. */
+export async function removeEntry(
+  tx: Transaction,
+  warehouse: string,
+  kind: Kind<unknown>,
+  { namespace, name }: Identifier,
+): Promise<Entry> {
+  const entry = await tx
+    .deleteFrom('entries')
+    .where('namespace_id', '=', (select) =>
+      select
+        .selectFrom('namespaces')
+        .select('id')
+        .where('warehouse', '=', warehouse)
+        .where('path', '=', namespacePath(namespace)),
+    )
+    .where('name', '=', name)
+    .where('kind', '=', kind.kind)
+    .returningAll()
+    .executeTakeFirst()
+  if (!entry) throw noSuchEntry(kind, { namespace, name })
+  return entry
+}
+
 /**
  * The id of a namespace that stays until the transaction ends. Throws NoSuchNamespaceException.
  */
