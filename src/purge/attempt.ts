@@ -35,6 +35,11 @@ const maxFailures = 10_000
 /** Milliseconds before the first beat, which doubles up to the last: what an early crash would repeat is soon saved. */
 const firstBeatInterval = 100
 const lastBeatInterval = 1_000
+/**
+ * Files of a batch in an attempt that follows a fruitless one, until something is saved. An attempt that is cut off before its
+ * first batch is saved has got nothing erased: where the store is slow, and workers die often, a small one is saved in time.
+ */
+const cautiousBatchSize = 50
 /** Milliseconds before a write that the database did not take is tried again. */
 const retryPause = 250
 
@@ -61,6 +66,8 @@ export class Attempt {
   readonly #options: AttemptOptions
   readonly #lost = new AbortController()
   readonly #stopped = new AbortController()
+  /** Aborted once the attempt has saved something, or from the start where the one before was fruitful. */
+  readonly #cautious = new AbortController()
   readonly #beating: Promise<void>
   /** By this process's clock: until then nobody else can have the purge. */
   #deadline: number
@@ -85,6 +92,7 @@ export class Attempt {
     this.#named = lease.named
     this.#deadline = clock.now() + options.leaseTime
     if (lease.begun) this.#begun = Promise.resolve()
+    if (lease.fruitless <= 1) this.#cautious.abort()
     this.run = this.#runFor(options)
     this.#beating = this.#beatAlways()
   }
@@ -135,6 +143,13 @@ export class Attempt {
       logger,
       io: pace(
         forwardFileIO(io, {
+          capabilities: {
+            ...io.capabilities,
+            get deleteBatchSize() {
+              const usual = io.capabilities.deleteBatchSize
+              return attempt.#cautious.signal.aborted ? usual : Math.min(usual, cautiousBatchSize)
+            },
+          },
           deleteFiles: async (locations, options) => {
             await attempt.run.begin()
             await attempt.run.confirm()
@@ -190,6 +205,8 @@ export class Attempt {
     this.#counts = subtractCounts(this.#counts, tally.counts)
     if (isFruitful(tally)) {
       this.#fruitful = true
+      // In a cautious attempt it becomes durable at once.
+      this.#cautious.abort()
       this.#options.onErased?.()
     }
     return true
@@ -200,7 +217,9 @@ export class Attempt {
     const until = AbortSignal.any([this.#stopped.signal, this.#lost.signal])
     const last = Math.min(leaseTime / 3, lastBeatInterval)
     for (let interval = firstBeatInterval; !until.aborted; interval = Math.min(interval * 2, last)) {
-      await clock.sleep(Math.min(interval, last), until).catch(() => undefined)
+      const hasten = this.#cautious.signal
+      const wake = hasten.aborted ? until : AbortSignal.any([until, hasten])
+      await clock.sleep(Math.min(interval, last), wake).catch(() => undefined)
       if (until.aborted) return
       try {
         await this.#beat()

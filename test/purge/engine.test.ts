@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Database } from '../../src/database/database.ts'
 import type { PurgeState } from '../../src/database/schema/purges.ts'
 import { type EngineWarehouse, PurgeEngine } from '../../src/purge/engine.ts'
@@ -147,6 +147,53 @@ describe.each(dialects)('the engine on %s', (dialect) => {
     const turns = [{ warehouse: 'main', leaseTime: 60_000 }]
     expect(await fixture.ledger.claimDue(turns, 'next', 1)).toEqual({ leases: [], settled: 1 })
     expect(await fixture.ledger.get(id)).toMatchObject({ state: 'failed', attempts: 5 })
+  })
+
+  it('begins with small batches after a fruitless attempt, so that one is saved before the worker dies again', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const { files } = await fixture.table('t', { snapshots: 1, filesPerSnapshot: 2_400 })
+    const id = await fixture.drop('t')
+    const lease = async (leaseTime: number) => {
+      const { leases } = await fixture.ledger.claimDue([{ warehouse: 'main', leaseTime }], 'dead:1', 1)
+      return leases[0]!
+    }
+    await lease(0)
+    await sleep(5)
+    const sizes: number[] = []
+    const stopping = new AbortController()
+    let answers = 0
+    // As slow as a store can be: the first batch is answered, none after it.
+    const io = forwardFileIO(fixture.io, {
+      deleteFiles: async (locations, options) => {
+        sizes.push(locations.length)
+        if (answers++ === 0) return await fixture.io.deleteFiles(locations, options)
+        return await new Promise((_resolve, reject) => {
+          stopping.signal.addEventListener('abort', () => reject(stopping.signal.reason as Error))
+        })
+      },
+    })
+    const second = runAttempt(await lease(60_000), {
+      database: fixture.database,
+      ledger: fixture.ledger,
+      purger: new SqlAsyncPurger(),
+      io,
+      logger: pino({ level: 'silent' }),
+      owner: 'dead:1',
+      signal: stopping.signal,
+      deleteConcurrency: 2,
+    })
+    await vi.waitFor(async () => {
+      expect(await fixture.ledger.get(id)).toMatchObject({ counts: { data: { deleted: 50 } } })
+      // What was begun before it was saved is small, too.
+      expect(sizes).toEqual([50, 50, 50])
+    })
+    stopping.abort(new Error('the power is cut'))
+    await second
+    const engine = engineOf(fixture, new SqlAsyncPurger())
+    await engine.start()
+    const { counts } = await until(fixture, id, 'succeeded')
+    expect(counts.data).toEqual({ deleted: files.data.length })
+    await engine.stop()
   })
 
   it('hands a purge back when it stops, and that attempt does not count', async () => {

@@ -52,7 +52,6 @@ class StageEraser {
   readonly #stage: Stage
   readonly #rule: string | undefined
   readonly #saved = new InOrder()
-  readonly #batchSize: number
   readonly #failed = { failed: 0, blocked: 0, throttled: 0 }
   #example: PathFailure | undefined
   /** Not all failures could be named: nothing from there on may be saved. */
@@ -62,16 +61,22 @@ class StageEraser {
     this.#run = run
     this.#stage = stage
     this.#rule = rule
-    this.#batchSize = run.io.capabilities.deleteBatchSize
+  }
+
+  /** May change while the run goes on. */
+  get #batchSize(): number {
+    return this.#run.io.capabilities.deleteBatchSize
   }
 
   /** What earlier attempts could not erase lies before the checkpoint: only its names tell of it. */
   async repeatFailures(): Promise<void> {
     const paths = await this.#run.reported(this.#stage)
-    for (let at = 0; at < paths.length; at += this.#batchSize) {
+    let at = 0
+    while (at < paths.length) {
       const batch = new Batch(this.#stage)
       for (const path of paths.slice(at, at + this.#batchSize)) batch.add({ path, size: undefined })
       const resolved = batch.paths
+      at += resolved.length
       const failures = await this.#delete(batch)
       const done = { tally: batch.tally(), failures, resolved }
       this.#run.save(this.#run.checkpoint, done)
