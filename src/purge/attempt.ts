@@ -163,8 +163,9 @@ export class Attempt {
       get checkpoint() {
         return attempt.#checkpoint
       },
-      begin: async () => {
-        attempt.#begun ??= attempt.#persist(() => begin(database, lease))
+      begin: async (reference) => {
+        if (reference !== undefined || !attempt.#begun)
+          attempt.#begun = attempt.#persist(() => begin(database, lease, reference))
         await attempt.#begun
       },
       confirm: () => attempt.#confirm(),

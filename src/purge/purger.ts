@@ -74,8 +74,12 @@ export interface PurgeRun {
   /**
    * To be awaited before the first file may be deleted by other ways than `io`: from then on the purge cannot be cancelled
    * or undone. Calling it again does nothing.
+   *
+   * @param reference to be given before the work is handed off, by a purger that does so: from then on an operator's hold has
+   * the engine told to stop ({@link IcebergPurger.cancel}), and another attempt calls `inspect` instead of `purge`, whether
+   * or not the engine has heard of it. At most 4,000 characters. The one that {@link PurgeResult} names takes its place.
    */
-  begin(): Promise<void>
+  begin(reference?: string): Promise<void>
   /**
    * To be awaited before every batch that is not deleted by `io`: throws when the lease is lost or the purge is held. It asks the ledger, so that no
    * batch begins after an operator's hold was answered, or under a lease that ran out while the process was paused.
@@ -219,7 +223,8 @@ export interface IcebergPurger {
   inspect?(purge: Purge, reference: string, run: PurgeRun): Promise<Inspection>
   /**
    * Tells the engine to stop, because an operator holds a purge that was handed off; resolves when it has been told, and throws
-   * as `purge` does: then it is called again, later. Must be idempotent. Once the purge is released `purge` is called anew.
+   * as `purge` does: then it is called again, later. Must be idempotent, and bear that the engine has not heard of the work yet,
+   * or hears of it only now. Once the purge is released `purge` is called anew.
    * Without it the purge is held all the same, and what its engine does is out of the server's hands.
    */
   cancel?(purge: Purge, reference: string, run: PurgeRun): Promise<void>

@@ -133,6 +133,16 @@ const begins = leased(
   },
 )
 
+/** The work is about to be handed off: from here on a hold tells the engine. */
+const announces = leased(
+  'beginElsewhere',
+  (real, lease) => begin(real.database, lease, 'job'),
+  (_model, purge) => {
+    purge.begun = true
+    purge.reference = true
+  },
+)
+
 const ends = [
   leased(
     'succeed',
@@ -347,6 +357,7 @@ export const commands: fc.Arbitrary<fc.AsyncCommand<Model, Real>>[] = [
   beats,
   saves,
   begins,
+  announces,
   ...ends,
   stops,
   operations,

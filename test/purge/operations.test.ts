@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { eraseReach } from '../../src/purge/erase-reach.ts'
+import { assign, begin } from '../../src/purge/ledger/leased.ts'
 import { PurgeStateError } from '../../src/purge/ledger/operations.ts'
 import type { IcebergPurger, Inspection, Purge, PurgeResult, PurgeRun } from '../../src/purge/purger.ts'
 import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchronous-purger.ts'
@@ -33,11 +34,15 @@ class Engine implements IcebergPurger {
   /** It does not answer who wants it to stop. */
   isDeaf = false
   onInspect: () => Promise<void> = async () => undefined
+  /** When it has heard of the work, and the ledger not of its answer. */
+  onPurge: () => Promise<void> = async () => undefined
   #jobs = 0
 
-  async purge(_purge: Purge, _run: PurgeRun): Promise<PurgeResult> {
+  async purge(_purge: Purge, run: PurgeRun): Promise<PurgeResult> {
     const reference = `job-${++this.#jobs}`
+    await run.begin(reference)
     this.told.push(`begin ${reference}`)
+    await this.onPurge()
     return { kind: 'handed_off', reference }
   }
 
@@ -126,6 +131,43 @@ describe.each(dialects)('operators on %s', (dialect) => {
     expect(await run()).toMatchObject({ state: 'succeeded' })
     expect(engine.told).toEqual(['begin job-1', 'stop job-1', 'begin job-2'])
     expect(await fixture.files()).toEqual([])
+  })
+
+  it('hold a purge while its engine is being asked: it is told to stop all the same', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const table = await fixture.table('t')
+    const engine = new Engine()
+    const id = await fixture.drop('t')
+    engine.onPurge = async () => {
+      engine.onPurge = async () => undefined
+      expect(await fixture.ledger.hold(id, 'stop')).toBe('handed_off')
+    }
+    expect(await fixture.run(id, { purger: engine })).toEqual({ state: 'handed_off', message: 'stop' })
+    expect(await fixture.run(id, { purger: engine })).toEqual({ state: 'held', message: 'stop' })
+    expect(engine.told).toEqual(['begin job-1', 'stop job-1'])
+    expect(await fixture.files()).toEqual(Object.values(table.files).flat().toSorted())
+    await fixture.ledger.release(id)
+    expect(await fixture.run(id, { purger: engine })).toMatchObject({ state: 'handed_off' })
+    expect(await fixture.run(id, { purger: engine })).toMatchObject({ state: 'succeeded' })
+  })
+
+  it('hold a purge whose worker died while its engine was being asked: it is told to stop all the same', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const engine = new Engine()
+    const id = await fixture.drop('t')
+    const died = new Error('the worker is gone')
+    engine.onPurge = async () => {
+      engine.onPurge = async () => undefined
+      throw died
+    }
+    const lease = (await fixture.ledger.claim(id, 'dead:1', 60_000))!
+    await assign(fixture.database, lease, engine.name)
+    const run = { begin: (reference: string) => begin(fixture.database, lease, reference) }
+    await expect(engine.purge(lease.purge, run as never)).rejects.toThrow(died)
+    expect(await fixture.ledger.hold(id, 'stop')).toBe('handed_off')
+    expect(await fixture.run(id, { purger: engine })).toEqual({ state: 'held', message: 'stop' })
+    expect(engine.told).toEqual(['begin job-1', 'stop job-1'])
   })
 
   it('hold a purge while its engine is asked about it: the answer comes too late', async () => {

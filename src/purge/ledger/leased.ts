@@ -2,7 +2,7 @@
  * What the holder of a lease writes. Every statement carries owner and epoch, so that a worker that was declared dead
  * changes nothing any more; values are absolute, so that a write whose COMMIT was not answered can be repeated.
  */
-import type { Selectable, Updateable } from 'kysely'
+import { type Selectable, sql, type Updateable } from 'kysely'
 import type { Database, Transaction } from '../../database/database.ts'
 import type { PurgeTable } from '../../database/schema/purges.ts'
 import type { OutcomeCounts, PathFailure, Stage, Tally } from '../purger.ts'
@@ -86,11 +86,18 @@ export async function beat(
   })
 }
 
-/** Notes, durably, that from now on files may be deleted. Throws {@link LeaseLostError}. */
-export async function begin(database: Database, lease: Lease): Promise<void> {
+/**
+ * Notes, durably, that from now on files may be deleted, and under which reference the work is about to be handed off, if it is.
+ * Throws {@link LeaseLostError}.
+ */
+export async function begin(database: Database, lease: Lease, reference?: string): Promise<void> {
   await database.transaction(async (tx) => {
+    const now = await database.now(tx)
     const { numUpdatedRows } = await heldBy(lease, tx)
-      .set({ begun_at: await database.now(tx) })
+      .set({
+        begun_at: sql<number>`coalesce(begun_at, ${now})`,
+        ...(reference !== undefined && { reference }),
+      })
       .executeTakeFirst()
     if (numUpdatedRows !== 1n) throw new LeaseLostError(lease.purge.id)
   })
