@@ -138,8 +138,13 @@ SIGINT or SIGTERM finishes the batches in flight and hands the purges back; a se
     .description(
       'Checks an export (- for standard input) without any server: each certificate has its hash, and names the one before it. Exit code 1 when one was changed or is missing.',
     )
+    .option(
+      '--head <hash>',
+      'that one of the certificates must have: noted earlier, it shows that the end was not cut off',
+    )
+    .option('--from-start', 'every chain must begin with its first certificate')
     .option('--verbose', 'show stacks of errors')
-    .action(async (file) => (await import('./certificates.ts')).verifyExport(file))
+    .action(async (file, options) => (await import('./certificates.ts')).verifyExport(file, options))
 
   const config = program.command('config').summary('show the configuration, or its JSON Schema')
   withConfigOptions(config.command('show'))

@@ -40,6 +40,8 @@ const lastBeatInterval = 1_000
  * first batch is saved has got nothing erased: where the store is slow, and workers die often, a small one is saved in time.
  */
 const cautiousBatchSize = 50
+/** Milliseconds that batches in flight have to be finished when the server stops, or others wait for the worker. */
+const batchGrace = 5_000
 /** Milliseconds before a write that the database did not take is tried again. */
 const retryPause = 250
 
@@ -66,6 +68,8 @@ export class Attempt {
   readonly #options: AttemptOptions
   readonly #lost = new AbortController()
   readonly #stopped = new AbortController()
+  /** Aborted when batches in flight, too, have to be given up. */
+  readonly #givenUp = new AbortController()
   /** Aborted once the attempt has saved something, or from the start where the one before was fruitful. */
   readonly #cautious = new AbortController()
   readonly #beating: Promise<void>
@@ -93,12 +97,19 @@ export class Attempt {
     this.#deadline = clock.now() + options.leaseTime
     if (lease.begun) this.#begun = Promise.resolve()
     if (lease.fruitless <= 1) this.#cautious.abort()
+    if (options.signal.aborted) this.#giveUpSoon()
+    else options.signal.addEventListener('abort', () => this.#giveUpSoon(), { signal: this.#stopped.signal })
     this.run = this.#runFor(options)
     this.#beating = this.#beatAlways()
   }
 
   get leaseLost(): boolean {
     return this.#lost.signal.aborted
+  }
+
+  /** Done for good, all attempts together. */
+  get tally(): Tally {
+    return this.#tally
   }
 
   get fruitful(): boolean {
@@ -153,7 +164,8 @@ export class Attempt {
           deleteFiles: async (locations, options) => {
             await attempt.run.begin()
             await attempt.run.confirm()
-            return await io.deleteFiles(locations, options)
+            // A request that is out is waited for: what it has deleted is counted, and not asked for again.
+            return await io.deleteFiles(locations, { ...options, signal: attempt.#givenUp.signal })
           },
         }),
       ),
@@ -270,9 +282,19 @@ export class Attempt {
     }
   }
 
+  #giveUpSoon(): void {
+    const { clock, signal } = this.#options
+    clock.sleep(batchGrace, this.#stopped.signal).then(
+      () => this.#givenUp.abort(signal.reason),
+      // The attempt is over.
+      () => undefined,
+    )
+  }
+
   #loseLease(): LeaseLostError {
     const error = new LeaseLostError(this.#options.lease.purge.id)
     this.#lost.abort(error)
+    this.#givenUp.abort(error)
     return error
   }
 

@@ -6,7 +6,7 @@
 import type { ManifestFile } from '../iceberg/manifests/manifest-list.ts'
 import type { FileIO } from '../storage/file-io.ts'
 import { forwardFileIO } from '../storage/forward.ts'
-import { joinLocation } from '../storage/location.ts'
+import { canonicalLocation, joinLocation } from '../storage/location.ts'
 import { atStage, type Checkpoint, checkpointOf, isPast } from './checkpoint.ts'
 import type { DoomedFile } from './deletion/batch.ts'
 import { type EraseOptions, eraseFiles, type Portion } from './deletion/erase-files.ts'
@@ -52,7 +52,10 @@ async function eraseTable(purge: Purge, run: PurgeRun, stage: DataStage): Promis
   const root = purge.metadataLocation
   const before = checkpointOf(run.checkpoint)
   // An earlier attempt had come to the root: it may have deleted it without living to tell.
-  if (isPast(before, 'metadata') && !(await run.io.stat(root, { signal: run.signal }))) return
+  if (isPast(before, 'metadata') && !(await run.io.stat(root, { signal: run.signal }))) {
+    await eraseStage(run, 'root', [sizeUnknown(root)])
+    return
+  }
   const reach = await readRoot(run.io, purge, run.signal)
   const saved: Checkpoint = { ...before, ownsData: reach.ownsData }
   run.save(saved)
@@ -99,11 +102,12 @@ async function eraseView(purge: Purge, run: PurgeRun): Promise<void> {
  * that its `metadata` folder holds belongs to the view.
  */
 export async function viewMetadata(purge: Purge, run: PurgeRun): Promise<DoomedFile[]> {
+  const root = canonicalLocation(purge.metadataLocation)
   const older: DoomedFile[] = []
   for (const { location, owned } of purge.locations) {
     if (!owned) continue
     for await (const file of run.io.list(joinLocation(location, 'metadata'), { signal: run.signal })) {
-      if (file.location !== purge.metadataLocation && /\.metadata\.json(?:\.gz)?$/.test(file.location))
+      if (canonicalLocation(file.location) !== root && /\.metadata\.json(?:\.gz)?$/.test(file.location))
         older.push({ path: file.location, size: file.size })
     }
   }

@@ -129,6 +129,8 @@ export interface Tally {
   readonly bytes: OutcomeCounts
   /** Paths that were kept, by the name of the rule. */
   readonly rules: Readonly<Record<string, number>>
+  /** Paths that were deleted or absent, by the bucket that held them (`s3://bucket`). @default not known */
+  readonly containers?: Readonly<Record<string, number>>
 }
 
 /** Tells of each path why it must not be erased (the name of a rule), or undefined when it may. */

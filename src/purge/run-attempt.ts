@@ -20,7 +20,14 @@ import {
 } from './purger.ts'
 import { choosePurger, type Purgers, purgerNamed } from './routing.ts'
 import type { PurgeState } from './states.ts'
-import { type SweepPolicy, storeLimits, sweep, sweepWhole, type VersionPolicy } from './sweep.ts'
+import {
+  ResidueError,
+  type SweepPolicy,
+  storeLimits,
+  sweep,
+  sweepWhole,
+  type VersionPolicy,
+} from './sweep.ts'
 
 /** Milliseconds. */
 export const defaultLeaseTime = 300_000
@@ -133,14 +140,14 @@ async function work(attempt: Attempt, lease: Lease, runner: PurgeRunner): Promis
   if (lease.recall !== undefined) return await recall(attempt, lease, lease.recall, runner)
   if (lease.byLocation) {
     const verification = await sweepWhole(database, purge, run, versions)
-    const store = await storeLimits(run.io, purge)
+    const store = await storeLimits(run.io, purge, attempt.tally)
     return { state: 'succeeded', evidence: { paths: null, verification, store } }
   }
   const result = await purgeOrInspect(attempt, lease, runner)
   if (result.kind !== 'done') return result.end
   const policy = result.mayBeSwept ? (runner.sweep ?? 'owned') : 'report'
   const verification = await sweep(database, purge, run, policy, versions)
-  const store = await storeLimits(run.io, purge)
+  const store = await storeLimits(run.io, purge, attempt.tally)
   const paths = checkpointOf(run.checkpoint).paths ?? null
   const { attachments = [] } = result
   return { state: 'succeeded', evidence: { paths, verification, store, attachments } }
@@ -234,15 +241,16 @@ function endOf(
   const message = error instanceof Error ? error.message : String(error)
   const resubmit = error instanceof HandOffFailedError
   if (!backoff || error instanceof PermanentPurgeError) return { state: 'failed', error: message, resubmit }
-  const delay = retryDelay(backoff, attempt.fruitful ? 1 : lease.fruitless)
+  const fruitful = attempt.fruitful && !(error instanceof ResidueError)
+  const delay = retryDelay(backoff, fruitful ? 1 : lease.fruitless)
   if (isThrottled(error)) {
     const asked = error instanceof ThrottledPurgeError ? (error.retryAfter ?? 0) : 0
     return { state: 'pending', delay: Math.max(delay, asked), error: message, handedBack: true }
   }
-  if (!attempt.fruitful && lease.fruitless >= lease.maxAttempts) {
+  if (!fruitful && lease.fruitless >= lease.maxAttempts) {
     return { state: 'failed', error: message, resubmit }
   }
-  return { state: 'pending', delay, error: message, resubmit }
+  return { state: 'pending', delay, error: message, resubmit, fruitful }
 }
 
 /** Whether the store only asks for patience. */

@@ -6,6 +6,7 @@
 import type { Database } from '../database/database.ts'
 import { findOverlaps } from '../database/places.ts'
 import { FileAccessError, type FileInfo, type FileIO, InvalidLocationError } from '../storage/file-io.ts'
+import { containerOf } from '../storage/location.ts'
 import type { StoreLimits, VerifiedLocation } from './certificate/certificate.ts'
 import type { DoomedFile } from './deletion/batch.ts'
 import { eraseFiles, type Portion } from './deletion/erase-files.ts'
@@ -16,6 +17,7 @@ import {
   type PurgeRun,
   RetryablePurgeError,
   type Stage,
+  type Tally,
 } from './purger.ts'
 import { readRoot } from './root.ts'
 
@@ -27,6 +29,11 @@ export type SweepPolicy = 'owned' | 'all' | 'report'
 
 /** In stores that keep versions. `current`: old ones stay. `all`: at what is swept, every version is erased for good. */
 export type VersionPolicy = 'current' | 'all'
+
+/** The store says of files that they are deleted, and lists them again: nothing was got erased. */
+export class ResidueError extends RetryablePurgeError {
+  override readonly name = 'ResidueError'
+}
 
 /** Files that a report looks at: a location that a user chose may hold anything. */
 const maxReported = 10_000
@@ -96,15 +103,18 @@ export async function sweepWhole(
   return verified
 }
 
-/** Settings of the stores that hold the purge's files. */
-export async function storeLimits(io: FileIO, purge: Purge): Promise<StoreLimits> {
+/** Settings of the stores that hold the purge's files, or held them. */
+export async function storeLimits(
+  io: FileIO,
+  purge: Purge,
+  { containers = {} }: Tally,
+): Promise<StoreLimits> {
   const limits: Record<string, StoreLimits[string]> = {}
-  const asked = new Set<string>()
-  for (const location of [purge.metadataLocation, ...purge.locations.map((place) => place.location)]) {
-    const container = /^[a-z0-9]+:\/\/[^/]+/.exec(location)?.[0]
-    if (!io.storeSettings || container === undefined || asked.has(container)) continue
-    asked.add(container)
-    const settings = await io.storeSettings(location)
+  if (!io.storeSettings) return limits
+  const named = [purge.metadataLocation, ...purge.locations.map(({ location }) => location)].map(containerOf)
+  for (const container of new Set([...named, ...Object.keys(containers)])) {
+    if (container === undefined) continue
+    const settings = await io.storeSettings(`${container}/`)
     limits[settings.container] = {
       versioning: settings.versioning,
       'object-lock': settings.objectLock,
@@ -181,7 +191,7 @@ async function eraseListed(
     await eraseFiles(run, stage, portions())
     if (residue === undefined) return found
     if (listing === maxListings) {
-      throw new RetryablePurgeError(
+      throw new ResidueError(
         `Files are still listed at ${location} although they were erased ${listing} times, among them ${residue}`,
       )
     }

@@ -16,12 +16,15 @@ export function countOf(counts: OutcomeCounts, outcome: Outcome): number {
 }
 
 export function addTallies(a: Tally, b: Tally): Tally {
-  const rules: Record<string, number> = { ...a.rules }
-  for (const [rule, count] of Object.entries(b.rules)) rules[rule] = (rules[rule] ?? 0) + count
-  return { counts: addCounts(a.counts, b.counts), bytes: addCounts(a.bytes, b.bytes), rules }
+  return {
+    counts: addCounts(a.counts, b.counts),
+    bytes: addCounts(a.bytes, b.bytes),
+    rules: addNamed(a.rules, b.rules),
+    containers: addNamed(a.containers, b.containers),
+  }
 }
 
-export const emptyTally: Tally = { counts: {}, bytes: {}, rules: {} }
+export const emptyTally: Tally = { counts: {}, bytes: {}, rules: {}, containers: {} }
 
 /** Reads a tally from the ledger. */
 export function parseTally(text: string): Tally {
@@ -32,7 +35,9 @@ function combine(a: OutcomeCounts, b: OutcomeCounts, sign: 1 | -1): OutcomeCount
   const result: { [S in Stage]?: { [O in Outcome]?: number } } = {}
   for (const stage of stages) {
     for (const outcome of outcomes) {
-      const count = (a[stage]?.[outcome] ?? 0) + sign * (b[stage]?.[outcome] ?? 0)
+      const exact = (a[stage]?.[outcome] ?? 0) + sign * (b[stage]?.[outcome] ?? 0)
+      // Sizes are what a writer has written down, and may be anything: a sum stays a number that JSON can hold.
+      const count = Math.min(exact, Number.MAX_SAFE_INTEGER)
       if (count > 0) {
         result[stage] ??= {}
         result[stage][outcome] = count
@@ -40,4 +45,15 @@ function combine(a: OutcomeCounts, b: OutcomeCounts, sign: 1 | -1): OutcomeCount
     }
   }
   return result
+}
+
+/** Names come from the table's files, and may be any number. */
+const maxNames = 100
+
+function addNamed(a: Readonly<Record<string, number>> = {}, b: Readonly<Record<string, number>> = {}) {
+  const sum: Record<string, number> = { ...a }
+  for (const [name, count] of Object.entries(b)) {
+    if (name in sum || Object.keys(sum).length < maxNames) sum[name] = (sum[name] ?? 0) + count
+  }
+  return sum
 }

@@ -40,6 +40,11 @@ export function s3Parts(location: string): { bucket: string; key: string } {
   return { bucket: location.slice(start, end), key: location.slice(end + 1) }
 }
 
+/** The bucket that holds a location, as {@link StoreSettings} names it (`s3://bucket`); undefined for local ones. */
+export function containerOf(location: string): string | undefined {
+  return s3Scheme.test(location) ? `s3://${s3Parts(location).bucket}` : undefined
+}
+
 /**
  * One key for one place: `file:///path`, resolved, or `s3://bucket/key`, literal. `s3a:` and `s3n:` are `s3:`.
  * Throws {@link InvalidLocationError} for relative locations and for schemes that no storage here serves.

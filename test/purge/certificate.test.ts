@@ -72,6 +72,24 @@ describe.each(dialects)('certificates on %s', (dialect) => {
     }
   })
 
+  it('count the root that was erased before a crash', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const table = await fixture.table('t')
+    const id = await fixture.drop('t')
+    const io = forwardFileIO(fixture.io, {
+      deleteFiles: async (locations, options) => {
+        const outcomes = await fixture.io.deleteFiles(locations, options)
+        if (locations.includes(table.purge.metadataLocation)) throw new Error('cut off')
+        return outcomes
+      },
+    })
+    expect(await fixture.run(id, { io })).toMatchObject({ state: 'failed' })
+    await fixture.ledger.retry(id)
+    expect(await fixture.run(id)).toMatchObject({ state: 'succeeded' })
+    const { certificate } = (await fixture.ledger.certificate(id))!
+    expect(certificate.counts.root).toEqual({ absent: 1 })
+  })
+
   it('form one chain for each warehouse, however many purges end at the same time', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const ids: string[] = []

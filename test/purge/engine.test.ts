@@ -224,6 +224,40 @@ describe.each(dialects)('the engine on %s', (dialect) => {
     await second.stop()
   })
 
+  it('finishes the batches in flight when it stops, and asks for none of them again', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const { files } = await fixture.table('t', { snapshots: 1, filesPerSnapshot: 2_400 })
+    const id = await fixture.drop('t')
+    const asked: string[] = []
+    let batches = 0
+    const underWay = Promise.withResolvers<void>()
+    const io = forwardFileIO(fixture.io, {
+      deleteFiles: async (locations, options = {}) => {
+        asked.push(...locations)
+        if (++batches === 2) underWay.resolve()
+        await sleep(300)
+        options.signal?.throwIfAborted()
+        return await fixture.io.deleteFiles(locations, options)
+      },
+    })
+    const warehouse = { io, leaseTime: 60_000, deleteConcurrency: 2 }
+    const first = engineOf(fixture, new SqlAsyncPurger(), warehouse)
+    await first.start()
+    await underWay.promise
+    await first.stop()
+    expect(await fixture.ledger.get(id)).toMatchObject({
+      state: 'pending',
+      attempts: 0,
+      counts: { data: { deleted: 2_000 } },
+    })
+    const second = engineOf(fixture, new SqlAsyncPurger(), warehouse)
+    await second.start()
+    const { counts } = await until(fixture, id, 'succeeded')
+    await second.stop()
+    expect(counts.data).toEqual({ deleted: files.data.length })
+    expect(new Set(asked).size).toBe(asked.length)
+  })
+
   it('renews its lease while it works longer than that', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('t')

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { SweepPolicy } from '../../src/purge/sweep.ts'
+import { forwardFileIO } from '../../src/storage/forward.ts'
 import { dialects } from '../../src/testing/databases.ts'
 import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 import { watchDeletes } from '../../src/testing/watched-file-io.ts'
@@ -47,6 +48,25 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     expect(await verification(fixture, id)).toMatchObject([
       erased ? { policy: 'erased', left: 0 } : { policy: 'reported', left: 1, examples: [stray] },
     ])
+  })
+
+  it('fails, after its attempts, where a store says of files that they are deleted and has them still', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const { stray } = await tableWithStray(fixture, true)
+    const id = await fixture.drop('t', { maxAttempts: 3 })
+    const io = forwardFileIO(fixture.io, {
+      deleteFiles: async (locations, options) => {
+        if (locations.includes(stray)) return locations.map(() => ({ outcome: 'deleted' as const }))
+        return await fixture.io.deleteFiles(locations, options)
+      },
+    })
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      expect(await fixture.run(id, { io, backoff: { base: 1, max: 1 } })).toMatchObject({
+        state: attempt < 3 ? 'pending' : 'failed',
+        message: expect.stringContaining('still listed'),
+      })
+    }
+    expect(await fixture.ledger.get(id)).toMatchObject({ attempts: 3 })
   })
 
   it('leaves the data of a table with gc.enabled=false, at its own location, too', async () => {

@@ -33,6 +33,8 @@ export interface Certificate {
     readonly 'requested-at': string
   }
   readonly purger: string
+  /** True where the reach could not be read, and an operator had the owned locations erased whole. */
+  readonly 'by-location'?: true
   readonly attempts: number
   /** RFC 3339, UTC, by the database's clock; null for a purge that was cancelled before any work. */
   readonly 'started-at': string | null

@@ -18,14 +18,26 @@ export interface VerifiedChain {
   readonly count: number
 }
 
+/** What the export is known to hold. */
+export interface Expected {
+  /** Hash of some certificate of it. */
+  readonly head?: string | undefined
+  /** Each warehouse's chain begins with its first certificate. @default false */
+  readonly fromStart?: boolean | undefined
+}
+
 /**
  * Reads an export, one {@link SealedCertificate} a line, warehouses in any order, each with its certificates in order of
  * their sequence.
  */
-export function verifyCertificates(lines: Iterable<string>): {
+export function verifyCertificates(
+  lines: Iterable<string>,
+  { head, fromStart = false }: Expected = {},
+): {
   readonly chains: readonly VerifiedChain[]
   readonly problems: readonly ChainProblem[]
 } {
+  let headSeen = head === undefined
   const chains = new Map<string, VerifiedChain>()
   const problems: ChainProblem[] = []
   let line = 0
@@ -46,7 +58,9 @@ export function verifyCertificates(lines: Iterable<string>): {
       })
     }
     const chain = chains.get(warehouse)
-    const broken = chain === undefined ? beginningProblem(certificate) : linkProblem(chain, certificate)
+    const broken =
+      chain === undefined ? beginningProblem(certificate, fromStart) : linkProblem(chain, certificate)
+    headSeen ||= hash === head
     if (broken !== undefined) problems.push({ line, message: broken })
     chains.set(warehouse, {
       warehouse,
@@ -59,10 +73,16 @@ export function verifyCertificates(lines: Iterable<string>): {
       problems.push({ line, message: `previous is no SHA-256 in hexadecimal: ${JSON.stringify(previous)}` })
     }
   }
+  if (!headSeen) problems.push({ line, message: `No certificate has the hash ${head}: the end was cut off.` })
   return { chains: [...chains.values()], problems }
 }
 
-function beginningProblem({ sequence, previous, warehouse }: Certificate): string | undefined {
+function beginningProblem(
+  { sequence, previous, warehouse }: Certificate,
+  fromStart: boolean,
+): string | undefined {
+  if (fromStart && sequence !== 1)
+    return `The export of warehouse ${warehouse} begins with certificate ${sequence}: those before are missing.`
   if ((sequence === 1) === (previous === null)) return undefined
   return `Certificate ${sequence} of warehouse ${warehouse} ${previous === null ? 'names no certificate before it, and is not the first' : 'is the first, and names one before it'}.`
 }
@@ -96,8 +116,11 @@ function parse(text: string): SealedCertificate | string {
   if (typeof warehouse !== 'string' || !Number.isSafeInteger(sequence) || previous === undefined) {
     return 'The certificate lacks warehouse, sequence or previous.'
   }
+  if (sequence < 1) return `There is no certificate ${sequence}: a chain begins with 1.`
   try {
-    canonicalJson(certificate)
+    // A member that stands twice, or beside the two, would be read by others and is in no hash.
+    if (canonicalJson({ certificate, hash }) !== text.trim())
+      return 'The line is not as it was exported: canonical JSON of certificate and hash, and nothing else.'
   } catch (error) {
     return (error as Error).message
   }

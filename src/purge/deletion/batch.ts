@@ -1,4 +1,5 @@
 import type { DeleteOutcome } from '../../storage/file-io.ts'
+import { containerOf } from '../../storage/location.ts'
 import type { Outcome, OutcomeCounts, PathFailure, Stage, Tally } from '../purger.ts'
 
 /** A file of the reach. */
@@ -19,6 +20,9 @@ export class Batch {
   readonly #counts: { [O in Outcome]?: number } = {}
   readonly #bytes: { [O in Outcome]?: number } = {}
   readonly #rules: Record<string, number> = {}
+  readonly #containers: Record<string, number> = {}
+  /** Of the path before, up to the slash behind it, and as it is named: mostly the next has the same. */
+  #container = { prefix: '\0', name: '' }
 
   constructor(stage: Stage) {
     this.#stage = stage
@@ -72,6 +76,8 @@ export class Batch {
         message: 'The storage said nothing of this path.',
       }
       this.#count(outcome.outcome, this.#sizes[index])
+      if (outcome.outcome === 'deleted' || outcome.outcome === 'absent')
+        this.#countContainer(this.#paths[index]!)
       if (outcome.outcome === 'blocked' || outcome.outcome === 'failed') {
         failures.push({ path: this.#paths[index]!, stage: this.#stage, ...outcome })
       }
@@ -88,11 +94,27 @@ export class Batch {
   tally(): Tally {
     const { failed: _failed, blocked: _blocked, ...counts } = this.#counts
     const { failed: _failedBytes, blocked: _blockedBytes, ...bytes } = this.#bytes
-    return { counts: { [this.#stage]: counts }, bytes: { [this.#stage]: bytes }, rules: this.#rules }
+    return {
+      counts: { [this.#stage]: counts },
+      bytes: { [this.#stage]: bytes },
+      rules: this.#rules,
+      containers: this.#containers,
+    }
   }
 
   #count(outcome: Outcome, size: number | undefined): void {
     this.#counts[outcome] = (this.#counts[outcome] ?? 0) + 1
-    if (size !== undefined) this.#bytes[outcome] = (this.#bytes[outcome] ?? 0) + size
+    if (size === undefined || !Number.isSafeInteger(size) || size < 0) return
+    this.#bytes[outcome] = Math.min((this.#bytes[outcome] ?? 0) + size, Number.MAX_SAFE_INTEGER)
+  }
+
+  #countContainer(path: string): void {
+    if (!path.startsWith(this.#container.prefix)) {
+      const name = containerOf(path)
+      if (name === undefined) return
+      this.#container = { prefix: path.slice(0, path.indexOf('/', path.indexOf('//') + 2) + 1), name }
+    }
+    const { name } = this.#container
+    this.#containers[name] = (this.#containers[name] ?? 0) + 1
   }
 }

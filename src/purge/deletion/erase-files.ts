@@ -44,6 +44,12 @@ export async function eraseFiles(
   eraser.answer()
 }
 
+/**
+ * Batches that may be done while one before them is not, for each that may be in flight: they wait with all their paths to be
+ * saved in order, and an attempt that is cut off then repeats them.
+ */
+const aheadPerBatch = 4
+
 /** Codes of stores that ask for fewer requests. */
 const throttling = /SlowDown|Throttl|TooManyRequests|RequestLimitExceeded|ServiceUnavailable/i
 
@@ -68,9 +74,16 @@ class StageEraser {
     return this.#run.io.capabilities.deleteBatchSize
   }
 
-  /** What earlier attempts could not erase lies before the checkpoint: only its names tell of it. */
+  /**
+   * What earlier attempts could not erase lies before the checkpoint: only its names tell of it. What is listed comes again
+   * with its listing; its names are of the listing before.
+   */
   async repeatFailures(): Promise<void> {
     const paths = await this.#run.reported(this.#stage)
+    if (paths.length > 0 && (this.#stage === 'sweep' || this.#stage === 'versions')) {
+      this.#run.save(this.#run.checkpoint, { resolved: paths })
+      return
+    }
     let at = 0
     while (at < paths.length) {
       const batch = new Batch(this.#stage)
@@ -87,7 +100,7 @@ class StageEraser {
     const inFlight = new Set<Promise<void>>()
     const errors: unknown[] = []
     const start = async (batch: Batch, checkpoint: unknown) => {
-      while (inFlight.size >= this.#run.deleteConcurrency) await Promise.race(inFlight)
+      while (this.#isBusy(inFlight.size)) await Promise.race(inFlight)
       if (errors.length > 0) return
       const done: Promise<void> = this.#finish(batch, checkpoint)
         .catch((error: unknown) => void errors.push(error))
@@ -116,6 +129,14 @@ class StageEraser {
       await Promise.all(inFlight)
     }
     if (errors.length > 0) throw errors[0]
+  }
+
+  #isBusy(inFlight: number): boolean {
+    const { deleteConcurrency } = this.#run
+    return (
+      inFlight >= deleteConcurrency ||
+      (inFlight > 0 && this.#saved.waiting >= aheadPerBatch * deleteConcurrency)
+    )
   }
 
   /** Throws when the stage is not wholly erased. */

@@ -7,6 +7,11 @@ export class InOrder {
   #taken = 0
   #done = 0
 
+  /** Turns that were taken and whose action, or one before it, has not run. */
+  get waiting(): number {
+    return this.#taken - this.#done
+  }
+
   /** Takes a turn. Gives what is called with its action. */
   next(): (action: () => void) => void {
     const turn = this.#taken++

@@ -1,10 +1,15 @@
 import type { Clock } from '../clock.ts'
 
-/** At most so many files a second, over all who ask. Files are paid for afterwards: a batch is never cut. */
+/**
+ * At most so many files a second, over all who ask, in the order in which they ask. Files are paid for afterwards: a batch is
+ * never cut. Who gives up while it waits has taken nothing.
+ */
 export class RateLimit {
   readonly #clock: Clock
   readonly #perSecond: number
   #free = Number.NEGATIVE_INFINITY
+  /** Resolves when all who asked before have got their files or given up. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(clock: Clock, perSecond: number) {
     this.#clock = clock
@@ -13,9 +18,32 @@ export class RateLimit {
 
   /** Resolves when these files may be deleted. Rejects with the signal's reason when that aborts. */
   async take(files: number, signal?: AbortSignal): Promise<void> {
-    const now = this.#clock.now()
-    const begin = Math.max(this.#free, now)
-    this.#free = begin + (files / this.#perSecond) * 1_000
-    if (begin > now) await this.#clock.sleep(begin - now, signal)
+    signal?.throwIfAborted()
+    const before = this.#turn
+    const { promise: over, resolve: leave } = Promise.withResolvers<void>()
+    this.#turn = Promise.all([before, over])
+    try {
+      await unlessAborted(before, signal)
+      const wait = this.#free - this.#clock.now()
+      if (wait > 0) await this.#clock.sleep(wait, signal)
+      this.#free = Math.max(this.#free, this.#clock.now()) + (files / this.#perSecond) * 1_000
+    } finally {
+      leave()
+    }
+  }
+}
+
+async function unlessAborted(promise: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) {
+    await promise
+    return
+  }
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason as Error)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    await Promise.race([promise, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }

@@ -120,6 +120,7 @@ function certificateOf(
       'requested-at': time(request.requestedAt),
     },
     purger: row.purger,
+    ...(row.by_location === 1 && { 'by-location': true as const }),
     attempts: row.attempts,
     'started-at': row.started_at === null ? null : time(row.started_at),
     'finished-at': time(row.finished_at ?? row.updated_at),

@@ -65,6 +65,8 @@ export type AttemptEnd =
       readonly handedBack?: boolean
       /** What was handed off has failed: the next attempt hands it off anew. */
       readonly resubmit?: boolean
+      /** False where what the attempt has saved as erased is there again. @default as the progress says */
+      readonly fruitful?: boolean
     }
   /** To be asked about after `delay` milliseconds. */
   | { readonly state: 'handed_off'; readonly reference: string; readonly delay: number }
@@ -162,7 +164,7 @@ export async function finish(
         lease_expires_at: null,
         next_attempt_at: now + (await delayOf(tx, id, end, progress)),
         attempts: row.attempts - given,
-        fruitless: progress.fruitful ? 0 : Math.max(0, row.fruitless - given),
+        fruitless: fruitlessAfter(end, lease, progress, row.fruitless - given),
         last_error: 'error' in end && end.error !== undefined ? storedText(end.error, 4_000) : null,
         ...holdAfter(end, row),
         reference: referenceAfter(end, row.reference),
@@ -232,6 +234,12 @@ function chunks<T>(items: readonly T[]): T[][] {
   return Array.from({ length: count }, (_, index) =>
     items.slice(index * rowsPerStatement, (index + 1) * rowsPerStatement),
   )
+}
+
+/** Attempts in a row that got nothing erased. Beats have forgotten those before one that only seemed to get something erased. */
+function fruitlessAfter(end: AttemptEnd, lease: Lease, { fruitful }: Progress, before: number): number {
+  if ('fruitful' in end && end.fruitful === false) return lease.fruitless
+  return fruitful ? 0 : Math.max(0, before)
 }
 
 /** Whether the attempt does not count. */
