@@ -13,7 +13,7 @@ describe.each([
   ['sqlite', 1],
 ] as const)('kill -9 on %s, %i at work', (dialect, replicas) => {
   it(
-    'at random moments loses nothing, erases nothing else, and claims no false success',
+    '8. tasks are lost with the process: at random moments nothing is lost, nothing else erased, no false success claimed',
     async () => {
       const folder = mkdtempSync(join(tmpdir(), 'moulin-kill-'))
       try {

@@ -7,14 +7,19 @@ import { describe, expect, it } from 'vitest'
 import { LocalFileIO } from '../../src/storage/local/local-file-io.ts'
 import { FaultyServer, hasBegun, succeeded } from './faulty-server.ts'
 
-/** A small disk of its own for the database; undefined where this user may not mount one. */
+/**
+ * A small disk of its own for the database; undefined where this user may not mount one. With MOULIN_REQUIRE_ALL_SUITES=1 that is
+ * an error.
+ */
 function smallDisk(): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'moulin-disk-'))
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder], { stdio: 'pipe' })
     return folder
   } catch (error) {
-    console.warn(`skipped: a small disk cannot be mounted here: ${(error as Error).message}`)
+    const reason = `a small disk cannot be mounted here: ${(error as Error).message}`
+    if (process.env.MOULIN_REQUIRE_ALL_SUITES === '1') throw new Error(reason, { cause: error })
+    console.warn(`skipped: ${reason}`)
     rmSync(folder, { recursive: true })
     return undefined
   }

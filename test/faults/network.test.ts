@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { S3FileIO } from '../../src/storage/s3/s3-file-io.ts'
 import { createDatabase } from '../../src/testing/databases.ts'
 import { startFauxqs } from '../../src/testing/stores/fauxqs.ts'
+import type { PurgeAnswer } from '../chaos/replica.ts'
 import { type Fault, startFaultyProxy } from '../storage/faulty-proxy.ts'
 import { FaultyServer, hasBegun, s3Configuration, succeeded } from './faulty-server.ts'
 
@@ -10,7 +11,7 @@ import { FaultyServer, hasBegun, s3Configuration, succeeded } from './faulty-ser
 async function purgeThrough(
   fault: Fault,
   meanwhile: (server: FaultyServer, id: string) => Promise<void> = async () => undefined,
-): Promise<void> {
+): Promise<PurgeAnswer> {
   const store = await startFauxqs()
   await store.createBucket('lake')
   const proxy = await startFaultyProxy(store.storage.endpoint, fault)
@@ -32,6 +33,7 @@ async function purgeThrough(
     const { deleted = 0, absent = 0 } = purge.counts.data ?? {}
     expect(deleted + absent).toBe(4 * 1_500 + 4 * 2)
     expect(await server.files()).toEqual(Object.values(neighbour.files).flat().toSorted())
+    return purge
   } finally {
     await server.close()
     await io.close()
@@ -73,10 +75,11 @@ describe('the network to the store', () => {
     setTimeout(() => {
       slow = false
     }, 4_000)
-    await purgeThrough((method, url) =>
+    const { attempts } = await purgeThrough((method, url) =>
       slow && method === 'POST' && url.includes('delete')
         ? { status: 503, body: '<Error><Code>SlowDown</Code><Message>slow</Message></Error>' }
         : undefined,
     )
+    expect(attempts).toBe(1)
   })
 })

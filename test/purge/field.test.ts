@@ -45,20 +45,6 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect(await fixture.files()).toHaveLength(all(table.files).length - 1)
   })
 
-  it('9. a commit between reading the metadata and dropping the entry is orphaned', async () => {
-    await using fixture = await PurgeFixture.open(dialect)
-    const table = await fixture.table('t')
-    const id = await (async () => {
-      await fixture.catalog.commitTable(table.identifier, {
-        requirements: [],
-        updates: [{ action: 'set-properties', updates: { late: 'yes' } }],
-      })
-      return await fixture.drop('t')
-    })()
-    expect(await fixture.run(id)).toMatchObject({ state: 'succeeded' })
-    expect(await fixture.files()).toEqual([])
-  })
-
   it('11. dropping test erases test2', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('test')

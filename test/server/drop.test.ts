@@ -124,7 +124,7 @@ describe.each(dialects)('DELETE on %s', (dialect) => {
     })
   })
 
-  it('never orphans a commit that races with it', () =>
+  it('9. a commit between reading the metadata and dropping the entry is orphaned: never, however they race', () =>
     withServer(async (served, ledger) => {
       for (let round = 0; round < 25; round++) {
         const { json } = await createTable(served)

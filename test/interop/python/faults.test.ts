@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Ledger } from '../../../src/purge/ledger/ledger.ts'
 import { S3FileIO } from '../../../src/storage/s3/s3-file-io.ts'
 import { createDatabase } from '../../../src/testing/databases.ts'
+import { PurgeFixture } from '../../../src/testing/purge-fixture.ts'
 import { type SeaweedFS, startSeaweedFS } from '../../../src/testing/stores/seaweedfs.ts'
 import { FaultyServer, hasBegun, s3Configuration, succeeded } from '../../faults/faulty-server.ts'
 import { toolchain } from '../toolchain.ts'
@@ -60,6 +61,23 @@ describe.skipIf(python === undefined)('faults of a real S3 server (SeaweedFS)', 
       expect(await server.files()).toEqual(Object.values(neighbour.files).flat().toSorted())
     } finally {
       await server.close()
+    }
+  })
+
+  it('3. a 404 on the root counts as success: refused credentials are an error, and the purge goes on with right ones', async () => {
+    await store.createBucket('keys')
+    const strange = new S3FileIO({ ...store.storage, secretAccessKey: 'another' })
+    try {
+      await using fixture = await PurgeFixture.open('sqlite', { io, location: 's3://keys' })
+      const table = await fixture.table('t', { snapshots: 1 })
+      const id = await fixture.drop('t')
+      const end = await fixture.run(id, { io: strange, backoff: { base: 1, max: 1 } })
+      expect(end).toMatchObject({ state: 'pending', message: expect.stringMatching(/Signature|credential/i) })
+      expect(end.message).not.toContain('another')
+      expect(await fixture.files()).toEqual(Object.values(table.files).flat().toSorted())
+      expect(await fixture.run(id)).toMatchObject({ state: 'succeeded' })
+    } finally {
+      await strange.close()
     }
   })
 
