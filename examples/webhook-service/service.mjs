@@ -23,6 +23,8 @@ if (secrets.length === 0 || WAREHOUSE === '') {
 
 /** What is being done, by the id of the message that asked for it: a message that comes twice is done once. */
 const jobs = new Map()
+/** The highest generation that was cancelled, by the purge's id: a cancellation may overtake what it cancels. */
+const cancelled = new Map()
 
 // ── HTTP ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -51,7 +53,7 @@ async function answer(request) {
   const document = JSON.parse(body)
   if (document.version !== 1) throw refusal(400, `version ${document.version} is not understood`)
   if (document.event === 'purge.cancel') {
-    for (const job of jobs.values()) if (job.reference === document.reference) job.cancelled = true
+    cancelled.set(document.id, Math.max(document.generation, cancelled.get(document.id) ?? 0))
     return { status: 202, body: {} }
   }
   const { reference, statusUrl } = accept(request.headers['webhook-id'], document)
@@ -105,11 +107,16 @@ function signedHeaders(id, body) {
 function accept(messageId, document) {
   const known = jobs.get(messageId)
   if (known && known.status.state !== 'failed') return known
+  if (isCancelled(document)) throw refusal(409, 'cancelled')
   const reference = `${document.id}-${document.generation}`
-  const job = { reference, statusUrl: `/purges/${reference}`, status: { state: 'running' }, cancelled: false }
+  const job = { reference, statusUrl: `/purges/${reference}`, status: { state: 'running' } }
   jobs.set(messageId, job)
   void work(job, document).then(() => callBack(job, document))
   return job
+}
+
+function isCancelled({ id, generation }) {
+  return generation <= (cancelled.get(id) ?? 0)
 }
 
 async function work(job, document) {
@@ -117,7 +124,7 @@ async function work(job, document) {
   const failures = []
   try {
     for await (const paths of dataFiles(document)) {
-      if (job.cancelled) throw new Error('cancelled')
+      if (isCancelled(document)) throw new Error('cancelled')
       const doomed = paths.filter((path) => isMine(document, path))
       for (const { path, outcome, ...why } of await Promise.all(doomed.map(erase))) {
         counts[outcome]++

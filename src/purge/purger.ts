@@ -198,6 +198,8 @@ export interface Attachment {
 export type Inspection =
   | {
       readonly state: 'running'
+      /** Takes the place of the one before. @default it stays */
+      readonly reference?: string
       readonly counts?: OutcomeCounts
       /** Milliseconds until it is to be asked again; what is delivered about it has it asked at once. @default 10000 */
       readonly askAfter?: number

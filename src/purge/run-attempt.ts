@@ -195,7 +195,7 @@ async function purgeOrInspect(
   switch (inspection.state) {
     case 'running':
       if (inspection.counts) run.progress(inspection.counts)
-      return handedOff(reference, inspection.askAfter)
+      return handedOff(inspection.reference ?? reference, inspection.askAfter)
     case 'finished':
       if (inspection.counts) run.progress(inspection.counts)
       return {

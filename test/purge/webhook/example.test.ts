@@ -5,6 +5,7 @@ import { webhookOptions } from '../../../src/purge/purgers/webhook/options.ts'
 import { WebhookPurger } from '../../../src/purge/purgers/webhook/webhook-purger.ts'
 import { LocalFileIO } from '../../../src/storage/local/local-file-io.ts'
 import { PurgeFixture } from '../../../src/testing/purge-fixture.ts'
+import { testRun } from '../../../src/testing/purge-run.ts'
 import { freePort } from '../../../src/testing/stores/free-port.ts'
 import { type TableOptions, writeTable } from '../../../src/testing/table-writer/table.ts'
 import { serve } from '../../server/fixture.ts'
@@ -63,6 +64,20 @@ describe('the example of a service', () => {
       state: 'failed',
       message: expect.stringContaining('refused with 401: {"message":"the signature is wrong"}') as string,
     })
+  })
+
+  it('refuses an order that comes after its cancellation, and takes the next one', async () => {
+    await using fixture = await PurgeFixture.open('sqlite')
+    await using example = await Example.start(fixture.folder)
+    const purger = new WebhookPurger(webhookOptions({ url: example.url, secrets: [secret] }))
+    const { purge } = await fixture.table('t')
+    const before = await fixture.files()
+    const recalled = testRun(fixture.io)
+    await purger.cancel(purge, 'webhook:1', recalled)
+    await expect(purger.purge(purge, testRun(fixture.io))).rejects.toThrow('refused with 409')
+    expect(await fixture.files()).toEqual(before)
+    const { reference } = (await purger.purge(purge, recalled)) as { reference: string }
+    expect(reference).toBe(`${purge.id}-2`)
   })
 
   it('erases nothing outside of its warehouse', async () => {

@@ -106,8 +106,9 @@ describe.each(dialects)('webhook with a ledger on %s', (dialect) => {
       purge: async (purge, run) => {
         const result = await purger.purge(purge, run)
         // The answer comes too late: the lease is lost, and another worker takes the purge up.
-        await fixture.ledger.hold(id, 'a moment')
-        await fixture.ledger.release(id)
+        await fixture.database.transaction(async (tx) => {
+          await tx.updateTable('purges').set({ lease_expires_at: 0 }).where('id', '=', id).execute()
+        })
         expect(await setting.run(id, { owner: 'test:2' })).toMatchObject({ state: 'handed_off' })
         return result
       },
@@ -120,6 +121,29 @@ describe.each(dialects)('webhook with a ledger on %s', (dialect) => {
     const { checkpoint, begun_at } = await rows[0]!
     expect(begun_at).not.toBeNull()
     expect(JSON.parse(checkpoint!)).toMatchObject({ stage: 'data', webhook: { generation: 1 } })
+    expect(await setting.run(id)).toMatchObject({ state: 'succeeded' })
+  })
+
+  it('tells a service to stop that is held while it is being told, and tells it anew afterwards', async () => {
+    await using setting = await Setting.open(dialect)
+    const { fixture, service, purger } = setting
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const answering: IcebergPurger = {
+      name: 'webhook',
+      waits: false,
+      purge: async (purge, run) => {
+        const result = await purger.purge(purge, run)
+        expect(await fixture.ledger.hold(id, 'legal asks')).toBe('handed_off')
+        return result
+      },
+    }
+    expect(await setting.run(id, { purger: answering })).toMatchObject({ state: 'handed_off' })
+    expect(await setting.run(id)).toEqual({ state: 'held', message: 'legal asks' })
+    expect(service.documents('purge.cancel')).toMatchObject([{ id, generation: 1 }])
+    await fixture.ledger.release(id)
+    expect(await setting.run(id)).toMatchObject({ state: 'handed_off' })
+    expect(service.documents('purge.requested').map(({ generation }) => generation)).toEqual([1, 2])
     expect(await setting.run(id)).toMatchObject({ state: 'succeeded' })
   })
 
@@ -233,7 +257,6 @@ describe.each(dialects)('webhook with a ledger on %s', (dialect) => {
     expect((await fixture.ledger.failures(id))[0]).toMatchObject({ outcome: 'blocked', code: 'AccessDenied' })
     service.erase = erase
     await fixture.ledger.retry(id)
-    expect(await setting.run(id)).toMatchObject({ state: 'pending' })
     expect(await setting.run(id)).toMatchObject({ state: 'handed_off' })
     expect(await setting.run(id)).toMatchObject({ state: 'succeeded' })
   })

@@ -69,8 +69,8 @@ export function requestDocument(delivery: Delivery, work: Work, callbackUrl: str
   }
 }
 
-/** The document of `purge.cancel`. */
-export function cancelDocument(delivery: Delivery, reference: string): object {
+/** The document of `purge.cancel`; without a reference where the service may not have got, or answered, the order itself. */
+export function cancelDocument(delivery: Delivery, reference: string | undefined): object {
   return { ...headOf('purge.cancel', delivery), reference }
 }
 

@@ -27,7 +27,7 @@ import {
 import { parseAccepted, parseCallback, parseStatus, type Status } from './answers.ts'
 import { WebhookClient } from './client.ts'
 import { type WebhookOptions, webhookOptions } from './options.ts'
-import { cancelDocument, messageId, requestDocument, workOf } from './purge-document.ts'
+import { cancelDocument, messageId, requestDocument, type Work, workOf } from './purge-document.ts'
 import { whatIsForged } from './signature.ts'
 
 /** Kept in the checkpoint: what the service has been told. */
@@ -36,6 +36,8 @@ interface Sent {
   readonly generation: number
   /** Milliseconds since the epoch, once the service has taken it. */
   readonly takenAt?: number
+  /** What the service calls it. */
+  readonly reference?: string
   readonly statusUrl?: string | undefined
 }
 
@@ -66,10 +68,20 @@ export class WebhookPurger implements IcebergPurger {
     if (work.files === 0) return await closeReach(purge, run)
     run.expect(work.files)
     const { generation } = sentOf(run)
-    // That this has begun, and what is sent, is in the ledger first: after a crash, it goes on here, under the same name.
-    await run.begin()
+    // That this has begun, and what is sent, is in the ledger first: a crash or a hold after it finds what was sent.
     run.save(withSent(run, { generation }))
     await run.flush()
+    await run.begin(`webhook:${generation}`)
+    return await this.#tell(purge, run, work)
+  }
+
+  /** Under the same name until an answer is in the ledger. */
+  async #tell(
+    purge: Purge,
+    run: PurgeRun,
+    work: Work,
+  ): Promise<Extract<PurgeResult, { kind: 'handed_off' }>> {
+    const { generation } = sentOf(run)
     await run.confirm()
     const delivery = { purge, generation }
     const document = requestDocument(delivery, work, this.#callbackUrl(purge))
@@ -80,14 +92,18 @@ export class WebhookPurger implements IcebergPurger {
         'The service gave no statusUrl, and without the option publicUrl it cannot call back: nobody would learn that it is done.',
       )
     }
-    run.save(withSent(run, { generation, takenAt: this.#now(), statusUrl }))
+    run.save(withSent(run, { generation, takenAt: this.#now(), reference, statusUrl }))
     return { kind: 'handed_off', reference }
   }
 
   async inspect(purge: Purge, _reference: string, run: PurgeRun): Promise<Inspection> {
     if (isDataErased(run)) return finished(await closeReach(purge, run))
     const sent = sentOf(run)
-    if (sent.takenAt === undefined) return { state: 'failed', message: 'The service has to be told again.' }
+    // It may have been told; whether it has heard is not known.
+    if (sent.takenAt === undefined) {
+      const { reference } = await this.#tell(purge, run, await workOf(purge, run))
+      return { state: 'running', reference }
+    }
     const status = await this.#status(purge, run, sent)
     switch (status.state) {
       case 'running':
@@ -111,10 +127,11 @@ export class WebhookPurger implements IcebergPurger {
     }
   }
 
-  async cancel(purge: Purge, reference: string, run: PurgeRun): Promise<void> {
-    const { generation } = sentOf(run)
+  async cancel(purge: Purge, _reference: string, run: PurgeRun): Promise<void> {
+    const { generation, reference } = sentOf(run)
     const delivery = { purge, generation }
-    await this.#client.tell(messageId(delivery, 'cancel'), cancelDocument(delivery, reference), run.signal)
+    const document = cancelDocument(delivery, reference)
+    await this.#client.tell(messageId(delivery, 'cancel'), document, run.signal)
     run.save(withSent(run, { generation: generation + 1 }))
   }
 
