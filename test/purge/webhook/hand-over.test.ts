@@ -108,9 +108,10 @@ describe.each(dialects)('webhook with a ledger on %s', (dialect) => {
         const save: PurgeRun['save'] = (checkpoint, done) =>
           JSON.stringify(checkpoint).includes('takenAt') || run.save(checkpoint, done)
         const result = await purger.purge(purge, Object.create(run, { save: { value: save } }) as PurgeRun)
-        // The lease runs out, and another worker takes the purge up.
+        // The lease has run out, however hard this worker tries to renew it, and another worker takes the purge up.
+        const lost = { lease_owner: 'dead:1', lease_expires_at: 0 }
         await fixture.database.transaction(async (tx) => {
-          await tx.updateTable('purges').set({ lease_expires_at: 0 }).where('id', '=', id).execute()
+          await tx.updateTable('purges').set(lost).where('id', '=', id).execute()
         })
         expect(await setting.run(id, { owner: 'test:2' })).toMatchObject({ state: 'handed_off' })
         return result
