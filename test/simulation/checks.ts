@@ -20,7 +20,12 @@ export async function checkWorld(world: World): Promise<string[]> {
       wrongs.push(...leaks(world, table))
       if (sealed) wrongs.push(...account(table, sealed.certificate))
       else wrongs.push(`${table.name}: succeeded without a certificate`)
-    } else if (!(record.state === 'failed' && table.broken)) {
+    } else if (record.state === 'cancelled' || record.heldBy === 'guard') {
+      wrongs.push(...(mayBeErased(world, table) ? [] : missing(world, table, `is ${record.state}`)))
+    } else if (
+      record.state !== 'failed' ||
+      !(table.broken || (await isErasedByTwin(world.ledger, world.tables, table)))
+    ) {
       wrongs.push(`${table.name}: ended as ${record.state}: ${record.lastError ?? record.holdReason}`)
     }
   }
@@ -31,6 +36,31 @@ function missing({ before, store }: World, table: Table, why: string): string[] 
   return [...before.keys()]
     .filter((path) => holds(table, path) && !store.files.get(path)?.equals(before.get(path)!))
     .map((path) => `${table.name} ${why}, but ${path} is gone or changed`)
+}
+
+/** A table with the same files was purged: this one's purge finds no root, and says so. */
+export async function isErasedByTwin(
+  ledger: World['ledger'],
+  tables: readonly Table[],
+  table: Table,
+): Promise<boolean> {
+  for (const { purge, written } of tables) {
+    if (purge === undefined || purge === table.purge || written !== table.written) continue
+    if ((await ledger.get(purge))?.begunAt !== undefined) return true
+  }
+  return false
+}
+
+/** Nobody holds the files of a cancelled purge: another table's may name them, or sweep around them. */
+function mayBeErased(world: World, table: Table): boolean {
+  const { location } = table.written.metadata
+  return world.tables.some(
+    (other) =>
+      other !== table &&
+      (other.written.metadata.location.startsWith(location) ||
+        location.startsWith(other.written.metadata.location) ||
+        other.borrowed.some((path) => holds(table, path))),
+  )
 }
 
 /** A table holds what it has written itself, and what lies deeper in its folder than in anybody else's. */
@@ -46,7 +76,7 @@ function leaks(world: World, table: Table): string[] {
   const overlapped = world.tables.some(
     (other) =>
       other !== table &&
-      (other.written.metadata.location.startsWith(`${location}/`) ||
+      (`${other.written.metadata.location}/`.startsWith(`${location}/`) ||
         location.startsWith(`${other.written.metadata.location}/`)),
   )
   const sweeps = table.owned && table.ownsData && !overlapped

@@ -6,13 +6,16 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { pino } from 'pino'
 import { SqlCatalog } from '../../src/catalog/sql/sql-catalog.ts'
 import type { Database } from '../../src/database/database.ts'
+import { isIcebergError } from '../../src/iceberg/errors.ts'
 import { Ledger } from '../../src/purge/ledger/ledger.ts'
 import { PurgeStateError } from '../../src/purge/ledger/operations.ts'
+import { undrop } from '../../src/server/undrop.ts'
+import { StorageUnavailableError } from '../../src/storage/file-io.ts'
 import { Random } from '../../src/testing/random.ts'
 import { FaultyStore, noFaults } from '../../src/testing/stores/faulty-store.ts'
 import { type WrittenTable, writeTable } from '../../src/testing/table-writer/table.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
-import { checkWorld } from './checks.ts'
+import { checkWorld, isErasedByTwin } from './checks.ts'
 import { type SimulationDatabase, withTime } from './database.ts'
 import { SimulatedWorker } from './worker.ts'
 
@@ -70,13 +73,15 @@ class Simulation {
   readonly #tables: Table[] = []
   readonly #wrongs: string[] = []
   #workers: SimulatedWorker[] = []
+  /** Milliseconds by which the database's clock has been set to another time. */
+  #ahead = 0
 
   constructor(seed: number, random: Random, simulation: SimulationDatabase) {
     this.#random = random
     this.#simulation = simulation
     this.#warehouse = `w${seed}`
     this.#store = new FaultyStore(this.#clock, random)
-    this.#database = withTime(simulation.database, () => epoch + Math.floor(this.#clock.now()))
+    this.#database = withTime(simulation.database, () => epoch + this.#ahead + Math.floor(this.#clock.now()))
     this.#ledger = new Ledger(this.#database)
     this.#catalog = new SqlCatalog({
       warehouse: this.#warehouse,
@@ -205,14 +210,33 @@ class Simulation {
     const random = this.#random
     const roll = random.next()
     const purges = this.#tables.flatMap(({ purge }) => purge ?? [])
-    if (roll < 0.3) await this.#drop()
-    else if (roll < 0.42) await this.#replaceWorker()
-    else if (roll < 0.52) random.of(this.#workers).pause()
-    else if (roll < 0.7) random.of(this.#workers).resume()
-    else if (roll < 0.75) this.#store.blocked.add(random.of([...this.#store.files.keys()]))
-    else if (roll < 0.8) this.#store.blocked.clear()
+    if (roll < 0.25) await this.#drop()
+    else if (roll < 0.35) await this.#replaceWorker()
+    else if (roll < 0.45) random.of(this.#workers).pause()
+    else if (roll < 0.6) random.of(this.#workers).resume()
+    else if (roll < 0.65) this.#store.blocked.add(random.of([...this.#store.files.keys()]))
+    else if (roll < 0.7) this.#store.blocked.clear()
+    else if (roll < 0.73) this.#ahead += random.between(-2, 3) * leaseTime
+    else if (roll < 0.8) await this.#registerTwin()
     else if (purges.length > 0)
-      await this.#operate(random.of(purges), random.of(['hold', 'release', 'retry']))
+      await this.#operate(random.of(purges), random.of(['hold', 'release', 'retry', 'undrop', 'cancel']))
+  }
+
+  /** Another table with the files of one, as long as that is allowed. */
+  async #registerTwin(): Promise<void> {
+    const table = this.#random.of(this.#tables)
+    // Of what was cancelled, others may have erased what they name; nobody looks for that when it is registered again.
+    if (table.purge && (await this.#ledger.get(table.purge))!.state === 'cancelled') return
+    const name = `${table.name}-twin${this.#tables.length}`
+    const { metadataLocation } = table.written.purge
+    try {
+      await this.#letPass(this.#catalog.registerTable(['ns'], { name, metadataLocation, overwrite: false }))
+    } catch (error) {
+      // Its files are doomed, or gone; or the store did not answer.
+      if (!isIcebergError(error) && !(error instanceof StorageUnavailableError)) throw error
+      return
+    }
+    this.#tables.push({ ...table, name, purge: undefined })
   }
 
   async #drop(): Promise<void> {
@@ -239,14 +263,22 @@ class Simulation {
     await this.#addWorker()
   }
 
-  async #operate(id: string, operation: 'hold' | 'release' | 'retry'): Promise<void> {
+  async #operate(id: string, operation: 'hold' | 'release' | 'retry' | 'undrop' | 'cancel'): Promise<void> {
     try {
       if (operation === 'hold') await this.#ledger.hold(id, 'simulated')
-      else if (operation === 'release') await this.#ledger.release(id)
-      else await this.#ledger.retry(id)
+      else if (operation === 'undrop') await this.#undrop(id)
+      else await this.#ledger[operation](id)
     } catch (error) {
-      if (!(error instanceof PurgeStateError)) throw error
+      const isRefused = error instanceof PurgeStateError || isIcebergError(error)
+      if (!isRefused && !(error instanceof StorageUnavailableError)) throw error
     }
+  }
+
+  async #undrop(id: string): Promise<void> {
+    const warehouses = new Map([[this.#warehouse, { catalog: this.#catalog }]])
+    const undropping = undrop({ ledger: this.#ledger, warehouses: warehouses as never }, id)
+    await this.#letPass(undropping)
+    this.#tables.find(({ purge }) => purge === id)!.purge = undefined
   }
 
   /** No faults any more: everything that can end does. */
@@ -258,12 +290,17 @@ class Simulation {
     for (let round = 0; round < 120; round++) {
       await this.#pass(2_000)
       let open = 0
-      for (const { purge, broken } of this.#tables) {
+      for (const table of this.#tables) {
+        const { purge } = table
         if (purge === undefined) continue
         const record = (await this.#ledger.get(purge))!
+        const isLeftOver = table.broken || (await isErasedByTwin(this.#ledger, this.#tables, table))
         if (record.state === 'held' && record.heldBy === 'operator') await this.#operate(purge, 'release')
-        if (record.state === 'failed' && !broken) await this.#operate(purge, 'retry')
-        const over = record.state === 'succeeded' || (broken && record.state === 'failed')
+        if (record.state === 'failed' && !isLeftOver) await this.#operate(purge, 'retry')
+        const over =
+          ['succeeded', 'cancelled'].includes(record.state) ||
+          (isLeftOver && record.state === 'failed') ||
+          record.heldBy === 'guard'
         if (!over) open++
       }
       if (open === 0) return
@@ -287,6 +324,8 @@ class Simulation {
     const watched = work.finally(() => {
       done = true
     })
+    // It may fail before it is looked at.
+    watched.catch(() => undefined)
     for (let round = 0; !done && round < 1_000; round++) await this.#pass(100)
     return await watched
   }

@@ -7,12 +7,13 @@ import { Ledger } from '../../src/purge/ledger/ledger.ts'
 import { SqlAsyncPurger } from '../../src/purge/purgers/sql-async/sql-async-purger.ts'
 import type { FileIO } from '../../src/storage/file-io.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
+import type { FaultyStore } from '../../src/testing/stores/faulty-store.ts'
 
 export interface WorkerOptions {
   readonly name: string
   readonly warehouse: string
   readonly database: Database
-  readonly io: FileIO
+  readonly io: FileIO & Pick<FaultyStore, 'deleteFiles'>
   readonly clock: Clock
   /** Milliseconds. */
   readonly leaseTime: number
@@ -30,7 +31,9 @@ export class SimulatedWorker {
     const gated: FileIO = forwardFileIO(io, {
       read: (location, read) => this.#through(() => io.read(location, read)),
       stat: (location, read) => this.#through(() => io.stat(location, read)),
-      deleteFiles: (locations, deletion) => this.#answered(io.deleteFiles(locations, deletion)),
+      // It may fall asleep after the ledger was asked, and the request leave when it wakes up.
+      deleteFiles: (locations, deletion) =>
+        this.#answered(io.deleteFiles(locations, deletion, () => this.#gate())),
       readStream: (location, read) => this.#stream(io.readStream(location, read)),
       list: (location, read) => this.#stream(io.list(location, read)),
     })

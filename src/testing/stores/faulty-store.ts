@@ -89,9 +89,15 @@ export class FaultyStore implements FileIO {
     }
   }
 
-  async deleteFiles(locations: readonly string[], options: DeleteOptions = {}): Promise<DeleteOutcome[]> {
+  /** @param underWay awaited when the request is sent, before it arrives. */
+  async deleteFiles(
+    locations: readonly string[],
+    options: DeleteOptions = {},
+    underWay?: () => Promise<void>,
+  ): Promise<DeleteOutcome[]> {
     // Nothing is awaited before this: what was confirmed is still so.
     for (const path of locations) this.onDelete(path)
+    await underWay?.()
     return await this.#request(
       locations[0] ?? '',
       () => locations.map((path) => this.#delete(path, options)),
