@@ -1,47 +1,13 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
-import { beat, begin, finish, LeaseLostError } from '../../src/purge/ledger/leased.ts'
+import { beat, begin, finish } from '../../src/purge/ledger/leased.ts'
 import { PurgeStateError } from '../../src/purge/ledger/operations.ts'
 import { undrop } from '../../src/server/undrop.ts'
-import { checkAll } from './invariants.ts'
+import { Command, hasPurge, index, leased } from './command.ts'
+import { erasures } from './erasures.ts'
 import { leaseTime, letGo, type Model, type PurgeModel } from './model.ts'
 import type { Real, RealTable } from './real.ts'
 
-export const tableCount = 3
-
-type Work = (model: Model, real: Real) => Promise<void>
-
-/** A command that checks every invariant once it has run. */
-class Command implements fc.AsyncCommand<Model, Real> {
-  readonly #name: string
-  readonly #possible: (model: Model) => boolean
-  readonly #work: Work
-
-  constructor(name: string, possible: (model: Model) => boolean, work: Work) {
-    this.#name = name
-    this.#possible = possible
-    this.#work = work
-  }
-
-  check(model: Model): boolean {
-    return this.#possible(model)
-  }
-
-  async run(model: Model, real: Real): Promise<void> {
-    await this.#work(model, real)
-    await checkAll(model, real)
-  }
-
-  toString(): string {
-    return this.#name
-  }
-}
-
-const index = fc.nat({ max: tableCount - 1 })
-/** Which of the leases that were given: the last is the valid one, if any is. */
-const which = fc.nat({ max: 2 })
-
-const hasPurge = (at: number) => (model: Model) => model.tables[at]!.purge !== undefined
 const inLedger = (at: number) => (model: Model) => hasPurge(at)(model) && !model.tables[at]!.pruned
 const lives = (at: number) => (model: Model) => model.tables[at]!.purge === undefined
 
@@ -84,51 +50,18 @@ const claim = fc.nat({ max: 4 }).map(
     ),
 )
 
-/** A write under some lease: goes through exactly when that one is in force. */
-function leased(
-  name: string,
-  work: (real: Real, lease: RealTable['leases'][number]) => Promise<void>,
-  effect: (model: Model, purge: PurgeModel) => void,
-) {
-  return fc.tuple(index, which).map(
-    ([at, back]) =>
-      new Command(`${name}(${at}, ${back})`, hasPurge(at), async (model, real) => {
-        const table = real.tables[at]!
-        const purge = model.tables[at]!.purge!
-        const lease = table.leases.at(-1 - back)
-        if (!lease) return
-        const inForce = purge.state === 'running' && lease.epoch === purge.epoch
-        if (!inForce) {
-          await expect(work(real, lease)).rejects.toThrow(LeaseLostError)
-          return
-        }
-        await work(real, lease)
-        effect(model, purge)
-      }),
-  )
-}
-
 const beats = leased(
   'beat',
-  (real, lease) => beat(real.database, lease, leaseTime, real.progress(lease, 0)),
-  (model, purge) => {
+  (real, lease) => beat(real.database, lease, leaseTime, real.progress(lease)),
+  (model, { purge }) => {
     purge.leaseExpiresAt = model.now + leaseTime
-  },
-)
-
-const saves = leased(
-  'save',
-  (real, lease) => beat(real.database, lease, leaseTime, real.progress(lease, 5)),
-  (model, purge) => {
-    purge.leaseExpiresAt = model.now + leaseTime
-    purge.fruitless = 0
   },
 )
 
 const begins = leased(
   'begin',
   (real, lease) => begin(real.database, lease),
-  (_model, purge) => {
+  (_model, { purge }) => {
     purge.begun = true
   },
 )
@@ -137,7 +70,7 @@ const begins = leased(
 const announces = leased(
   'beginElsewhere',
   (real, lease) => begin(real.database, lease, 'job'),
-  (_model, purge) => {
+  (_model, { purge }) => {
     purge.begun = true
     purge.reference = true
   },
@@ -145,25 +78,9 @@ const announces = leased(
 
 const ends = [
   leased(
-    'succeed',
-    (real, lease) =>
-      finish(
-        real.database,
-        lease,
-        { state: 'succeeded', evidence: { paths: null, verification: [], store: {} } },
-        real.progress(lease, 0),
-      ),
-    (model, purge) => {
-      purge.state = 'succeeded'
-      letGo(purge)
-      purge.endedAt = model.now
-      model.certificates++
-    },
-  ),
-  leased(
     'fail',
-    (real, lease) => finish(real.database, lease, { state: 'failed', error: 'e' }, real.progress(lease, 0)),
-    (_model, purge) => {
+    (real, lease) => finish(real.database, lease, { state: 'failed', error: 'e' }, real.progress(lease)),
+    (_model, { purge }) => {
       purge.state = 'failed'
       letGo(purge)
     },
@@ -171,8 +88,8 @@ const ends = [
   leased(
     'defer',
     (real, lease) =>
-      finish(real.database, lease, { state: 'pending', delay: 3_000, error: 'e' }, real.progress(lease, 0)),
-    (model, purge) => {
+      finish(real.database, lease, { state: 'pending', delay: 3_000, error: 'e' }, real.progress(lease)),
+    (model, { purge }) => {
       purge.state = 'pending'
       purge.nextAttemptAt = model.now + 3_000
     },
@@ -180,8 +97,8 @@ const ends = [
   leased(
     'handBack',
     (real, lease) =>
-      finish(real.database, lease, { state: 'pending', delay: 0, handedBack: true }, real.progress(lease, 0)),
-    (model, purge) => {
+      finish(real.database, lease, { state: 'pending', delay: 0, handedBack: true }, real.progress(lease)),
+    (model, { purge }) => {
       purge.state = 'pending'
       purge.nextAttemptAt = model.now
       purge.attempts--
@@ -195,9 +112,9 @@ const ends = [
         real.database,
         lease,
         { state: 'handed_off', reference: 'job', delay: 2_000 },
-        real.progress(lease, 0),
+        real.progress(lease),
       ),
-    (model, purge) => {
+    (model, { purge }) => {
       purge.state = 'handed_off'
       purge.begun = true
       purge.reference = true
@@ -216,9 +133,10 @@ const stops = leased(
       real.database,
       lease,
       { state: 'held', reason: lease.recall ?? 'a person has to decide', resubmit: true },
-      real.progress(lease, 0),
+      real.progress(lease),
     ),
-  (_model, purge) => {
+  (model, { purge }) => {
+    purge.nextAttemptAt = model.now
     // Of a lease that is in force, nobody has asked anything since.
     const isRecalled = purge.heldBy === 'operator'
     purge.state = 'held'
@@ -312,7 +230,7 @@ const createsOver = index.map(
     ),
 )
 
-const passes = fc.constantFrom(1, 2_500, leaseTime + 1, 60_000).map(
+const passes = fc.constantFrom(1, 2_500, leaseTime + 1, 60_000, -3_000).map(
   (milliseconds) =>
     new Command(
       `pass(${milliseconds})`,
@@ -355,7 +273,8 @@ export const commands: fc.Arbitrary<fc.AsyncCommand<Model, Real>>[] = [
   claim,
   claim,
   beats,
-  saves,
+  ...erasures,
+  ...erasures,
   begins,
   announces,
   ...ends,

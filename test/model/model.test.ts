@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, it } from 'vitest'
 import { createDatabase, dialects } from '../../src/testing/databases.ts'
-import { commands, tableCount } from './commands.ts'
+import { tableCount } from './command.ts'
+import { commands } from './commands.ts'
 import { Model } from './model.ts'
 import { Real } from './real.ts'
 

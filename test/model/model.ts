@@ -18,7 +18,6 @@ export interface PurgeModel {
   nextAttemptAt: number
   leaseExpiresAt: number
   endedAt: number
-  deleted: number
 }
 
 export interface TableModel {
@@ -67,7 +66,6 @@ export class Model {
       nextAttemptAt: this.now + retention,
       leaseExpiresAt: 0,
       endedAt: 0,
-      deleted: 0,
     }
   }
 

@@ -1,17 +1,22 @@
 import { randomUUID } from 'node:crypto'
+import type { Selectable } from 'kysely'
 import { pino } from 'pino'
 import { SqlCatalog } from '../../src/catalog/sql/sql-catalog.ts'
 import type { Database } from '../../src/database/database.ts'
+import type { PurgeTable } from '../../src/database/schema/purges.ts'
 import { verifyCertificates } from '../../src/purge/certificate/verify.ts'
 import type { Lease } from '../../src/purge/ledger/claims.ts'
 import type { Progress } from '../../src/purge/ledger/leased.ts'
 import { Ledger } from '../../src/purge/ledger/ledger.ts'
-import { emptyTally } from '../../src/purge/tally.ts'
 import { Random } from '../../src/testing/random.ts'
 import { FaultyStore } from '../../src/testing/stores/faulty-store.ts'
 import { type WrittenTable, writeTable } from '../../src/testing/table-writer/table.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { withTime } from '../simulation/database.ts'
+
+/** In every table's properties; never in the ledger. */
+export const secret = 'hunter2'
+export const origin = { principal: 'alice', requestId: 'request-7', client: 'a client' }
 
 /** A table of the real ledger and catalog, and every lease that was ever given for its purge. */
 export interface RealTable {
@@ -30,7 +35,8 @@ export class Real {
   readonly ledger: Ledger
   readonly catalog: SqlCatalog
   readonly tables: RealTable[] = []
-  readonly #store = new FaultyStore(new VirtualClock(), new Random(1))
+  /** No fault is switched on: what fails, a command says. */
+  readonly store = new FaultyStore(new VirtualClock(), new Random(1))
 
   static async make(database: Database, tables: number): Promise<Real> {
     const real = new Real(database)
@@ -46,7 +52,7 @@ export class Real {
       warehouse: this.warehouse,
       location: this.#location(''),
       database: this.database,
-      io: this.#store,
+      io: this.store,
       logger: pino({ level: 'silent' }),
     })
   }
@@ -56,7 +62,6 @@ export class Real {
   }
 
   async drop(table: RealTable, retention: number): Promise<void> {
-    const origin = { principal: 'p', requestId: 'r', client: 'c' }
     await this.catalog.dropTable(
       { namespace: ['ns'], name: table.name },
       {
@@ -69,18 +74,18 @@ export class Real {
     table.leases = []
   }
 
-  progress(lease: Lease, deleted: number): Progress {
-    const { tally } = lease
-    const before = tally.counts.data?.deleted ?? 0
-    return {
-      counts: {},
-      tally: { ...emptyTally, counts: { data: { deleted: before + deleted } } },
-      checkpoint: { stage: 'data', files: deleted },
-      expected: undefined,
-      fruitful: deleted > 0,
-      failures: [],
-      resolved: [],
-    }
+  /** What a worker knows that has done nothing since it took the lease. */
+  progress({ tally, checkpoint, expected }: Lease): Progress {
+    return { counts: {}, tally, checkpoint, expected, fruitful: false, failures: [], resolved: [] }
+  }
+
+  /** What the ledger has of a purge. */
+  async row(id: string): Promise<Selectable<PurgeTable>> {
+    return await this.database.reader
+      .selectFrom('purges')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
   }
 
   /** Holders of places at the location of a table, or inside it. */
@@ -105,9 +110,11 @@ export class Real {
   async #make(count: number): Promise<void> {
     await this.catalog.createNamespace(['ns'], {})
     for (let index = 0; index < count; index++) {
-      const written = await writeTable(this.#store, this.location(index), {
-        snapshots: 0,
+      const written = await writeTable(this.store, this.location(index), {
+        snapshots: 1,
+        filesPerSnapshot: 4,
         codec: 'null',
+        properties: { 's3.secret-access-key': secret },
       })
       const name = `t${index}`
       const { metadataLocation } = written.purge
