@@ -24,6 +24,7 @@ const bin = (name: string) => join(root, 'node_modules', '.bin', name)
 /** Where vitest leaves what it counted. */
 const vitestReport = join(cache, 'vitest.json')
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${vitestReport}`]
+const bench = (...args: string[]) => [process.execPath, join(root, 'bench', 'main.ts'), ...args]
 const vitest = (...args: string[]) => [bin('vitest'), 'run', ...reporters, ...args]
 
 const suites: readonly Suite[] = [
@@ -69,6 +70,18 @@ const suites: readonly Suite[] = [
     what: 'tables of PyIceberg purged by every purger, with equal results',
     toolchain: () => together(python, kafka),
     commands: [vitest('--project', 'interop', 'test/interop/purgers')],
+  },
+  {
+    name: 'bench',
+    what: 'every benchmark, small: that it runs, that no file is left, nothing refused, nobody starved and memory bounded',
+    toolchain: () => together(python, java),
+    commands: [
+      bench('scan', '--entries', '2000', '--rounds', '3'),
+      bench('erase', '--store', 'stand-in,delayed', '--files', '20000', '--rounds', '1', '--warm-up', 'none'),
+      bench('latency', '--subjects', 'sql-async,reference', '--seconds', '3', '--largest', '10000'),
+      bench('fairness', '--tables', '300', '--huge', '20000'),
+      bench('memory', '--files', '10000,200000', '--snapshots', '500'),
+    ],
   },
   {
     name: 'spark',

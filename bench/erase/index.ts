@@ -16,8 +16,9 @@ interface Run extends Measured {
   readonly left: number
 }
 
-/** Rounds before those that count: both compilers, Java's and V8's, take some. */
-const warmUpRounds = 3
+/** The stores: `delayed` is the stand-in with `--delay` milliseconds added to each request. */
+const stores = ['stand-in', 'delayed', 'versitygw'] as const
+type StoreKind = (typeof stores)[number]
 
 export const description =
   'files erased per second and CPU second, beside Iceberg Java and a bare loop of DeleteObjects'
@@ -26,28 +27,43 @@ export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
-      store: { type: 'string', default: 'stand-in' },
+      store: { type: 'string', default: 'all' },
       files: { type: 'string', default: '300000' },
       rounds: { type: 'string', default: '5' },
-      delay: { type: 'string', default: 'none' },
+      // Before those that count: both compilers, Java's and V8's, take some.
+      'warm-up': { type: 'string', default: '3' },
+      delay: { type: 'string', default: '20' },
       record: { type: 'boolean', default: false },
     },
   })
-  const files = wholeNumber('files', values.files)
-  const rounds = wholeNumber('rounds', values.rounds)
-  const delay = values.delay === 'none' ? 0 : wholeNumber('delay', values.delay)
-  const [kind] = choices('store', values.store, ['stand-in', 'versitygw'])
-  if (kind === 'versitygw' && delay > 0) throw new Error('--delay is for the stand-in')
+  const size = {
+    files: wholeNumber('files', values.files),
+    rounds: wholeNumber('rounds', values.rounds),
+    warmUp: values['warm-up'] === 'none' ? 0 : wholeNumber('warm-up', values['warm-up']),
+  }
+  const delay = wholeNumber('delay', values.delay)
+  for (const kind of choices('store', values.store, stores)) await compare(kind, delay, size, values.record)
+}
+
+interface Size {
+  readonly files: number
+  readonly rounds: number
+  readonly warmUp: number
+}
+
+async function compare(kind: StoreKind, delay: number, size: Size, recorded: boolean): Promise<void> {
+  const { files, rounds, warmUp } = size
+  const where = kind === 'delayed' ? `the stand-in with ${delay} ms added to each request` : kind
   const setting =
-    `\`npm run bench -- erase\`: ${files} files in a table, on ${kind}` +
-    `${delay > 0 ? ` with ${delay} ms added to each request` : ''}; medians of ${rounds} interleaved rounds after ${warmUpRounds} to warm up; ${machine()}`
-  console.log(`${setting}\n`)
-  const store = kind === 'versitygw' ? await startVersityGateway() : await startStandIn(delay)
+    `\`npm run bench -- erase\`: ${files} files in a table, on ${where}; medians of ${rounds} interleaved rounds after ` +
+    `${warmUp} to warm up; ${machine()}`
+  console.log(`\n${setting}\n`)
+  const store = await start(kind, delay)
   const subjects: Subject[] = []
   try {
     subjects.push(await moulin(), await icebergJava(250), await icebergJava(1_000), await loop())
     const results = new Map(subjects.map((subject) => [subject, [] as Run[]]))
-    for (let round = -warmUpRounds; round < rounds; round++) {
+    for (let round = -warmUp; round < rounds; round++) {
       for (const subject of subjects) {
         const measured = await measureOne(subject, store, `t${round}-${subjects.indexOf(subject)}`, files)
         if (round >= 0) results.get(subject)!.push(measured)
@@ -55,12 +71,16 @@ export async function run(args: string[]): Promise<void> {
     }
     const printed = table(results, files)
     console.log(printed)
-    if (values.record)
-      record(`erase: files erased on ${kind}${delay > 0 ? ` + ${delay} ms` : ''}`, setting, printed)
+    if (recorded) record(`erase: files erased on ${where}`, setting, printed)
   } finally {
     for (const subject of subjects) subject.close()
     await store.close()
   }
+}
+
+async function start(kind: StoreKind, delay: number): Promise<Store> {
+  if (kind === 'versitygw') return await startVersityGateway()
+  return await startStandIn(kind === 'delayed' ? delay : 0)
 }
 
 /** A number with data files left is no number. What else is left is said. */

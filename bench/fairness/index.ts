@@ -24,9 +24,9 @@ import { writeTable } from '../parts/table.ts'
 
 export const description = 'how long purges wait for those of other warehouses, and small ones for huge ones'
 
-const warehouses = { large: 900, middle: 90, small: 10 } as const
+/** Of the tables that are dropped at once, the share of each. */
+const warehouses = { large: 0.9, middle: 0.09, small: 0.01 } as const
 const smallTable = 10
-const smallTables = 200
 const hugeTables = 4
 /** Requests in flight while tables are dropped at once. */
 const connections = 100
@@ -44,26 +44,32 @@ export async function run(args: string[]): Promise<void> {
     args,
     options: {
       database: { type: 'string', default: 'all' },
+      tables: { type: 'string', default: '1000' },
       huge: { type: 'string', default: '200000' },
       folder: { type: 'string', default: '/dev/shm' },
       record: { type: 'boolean', default: false },
     },
   })
   const huge = wholeNumber('huge', values.huge)
+  const tables = wholeNumber('tables', values.tables)
+  const smallTables = Math.ceil(tables / 5)
   const setting =
     `\`npm run bench -- fairness\`: tables of ${smallTable} data files, huge ones of ${huge.toLocaleString('en')} that are ` +
     `named only; ${connections} DELETEs in flight; 4 workers; warehouses in ${values.folder}; ${machine()}`
   console.log(`${setting}\n`)
   const byWarehouse: string[][] = []
+  const unfair: string[] = []
   const bySize: string[][] = []
   for (const database of choices('database', values.database, ['sqlite', 'postgres'] as const)) {
-    byWarehouse.push(...(await betweenWarehouses(database, values.folder)))
-    bySize.push(...(await smallBesideHuge(database, values.folder, huge)))
+    const spreads = await betweenWarehouses(database, values.folder, tables)
+    if (!isFair(spreads)) unfair.push(database)
+    byWarehouse.push(...spreads.map(rowOf))
+    bySize.push(...(await smallBesideHuge(database, values.folder, smallTables, huge)))
     console.error(`measured: ${database}`)
   }
   const waits = ['#waited s: p50', '#p99', '#max', '#finished s: p50', '#max']
   const printed = [
-    'A thousand tables dropped at once; seconds from the drop of each.',
+    `${tables.toLocaleString('en')} tables dropped at once; seconds from the drop of each.`,
     markdown(
       ['database', 'warehouse', '#purges', ...waits, '#last finished s after the first drop of all'],
       byWarehouse,
@@ -72,13 +78,41 @@ export async function run(args: string[]): Promise<void> {
     markdown(['database', 'tables', '#purges', ...waits], bySize),
   ].join('\n\n')
   console.log(printed)
+  if (unfair.length > 0) {
+    console.error(`\nUnfair on ${unfair.join(', ')}: the small warehouse waited as long as the large one.`)
+    process.exitCode = 1
+  }
   if (values.record) record('fairness: who waits for whom', setting, printed)
 }
 
-async function betweenWarehouses(database: Database, folder: string): Promise<string[][]> {
+interface WarehouseSpread {
+  readonly database: Database
+  readonly warehouse: string
+  readonly purges: readonly WatchedPurge[]
+  /** Seconds after the first drop of all. */
+  readonly end: number
+}
+
+function rowOf({ database, warehouse, purges, end }: WarehouseSpread): string[] {
+  return [database, warehouse, String(purges.length), ...spread(purges), figure(end)]
+}
+
+/** Every purge of the small warehouse has started before half of the large one's have. */
+function isFair(spreads: readonly WarehouseSpread[]): boolean {
+  const starts = (warehouse: string) =>
+    quantiles(spreads.find((each) => each.warehouse === warehouse)!.purges.map(({ startedAt }) => startedAt!))
+  return starts('small').max < starts('large').p50
+}
+
+async function betweenWarehouses(
+  database: Database,
+  folder: string,
+  tables: number,
+): Promise<WarehouseSpread[]> {
   await using served = await serve(database, folder, Object.keys(warehouses))
   const doomed: { readonly api: string; readonly name: string }[] = []
-  for (const [warehouse, count] of Object.entries(warehouses)) {
+  for (const [warehouse, share] of Object.entries(warehouses)) {
+    const count = Math.max(1, Math.round(tables * share))
     doomed.push(
       ...(await prepare(served, warehouse, named('table', count), { files: smallTable, data: true })),
     )
@@ -89,11 +123,16 @@ async function betweenWarehouses(database: Database, folder: string): Promise<st
   return Object.keys(warehouses).map((warehouse) => {
     const own = purges.filter((purge) => purge.warehouse === warehouse)
     const end = (Math.max(...own.map(({ finishedAt }) => finishedAt!)) - began) / 1_000
-    return [database, warehouse, String(own.length), ...spread(own), figure(end)]
+    return { database, warehouse, purges: own, end }
   })
 }
 
-async function smallBesideHuge(database: Database, folder: string, huge: number): Promise<string[][]> {
+async function smallBesideHuge(
+  database: Database,
+  folder: string,
+  smallTables: number,
+  huge: number,
+): Promise<string[][]> {
   await using served = await serve(database, folder, ['main'])
   const larger = await prepare(served, 'main', named('huge', hugeTables), { files: huge, data: false })
   const smaller = await prepare(served, 'main', named('small', smallTables), {

@@ -31,6 +31,7 @@ export async function run(args: string[]): Promise<void> {
       subjects: { type: 'string', default: 'all' },
       database: { type: 'string', default: 'all' },
       seconds: { type: 'string', default: '30' },
+      largest: { type: 'string', default: '1000000' },
       folder: { type: 'string', default: '/dev/shm' },
       record: { type: 'boolean', default: false },
     },
@@ -38,15 +39,16 @@ export async function run(args: string[]): Promise<void> {
   const subjects = choices('subjects', values.subjects, ['sql-async', 'synchronous', 'reference'])
   const databases = choices('database', values.database, ['sqlite', 'postgres'])
   const seconds = wholeNumber('seconds', values.seconds)
+  const largest = wholeNumber('largest', values.largest)
   const chosen = kinds.filter(
     ({ option, database }) => subjects.includes(option) && databases.includes(database),
   )
 
-  const setting = settingOf(seconds, values.folder)
+  const setting = settingOf(seconds, largest, values.folder)
   console.log(`${setting}\n`)
   const folder = mkdtempSync(join(values.folder, 'moulin-bench-'))
   try {
-    const plan = planOf(folder, seconds)
+    const plan = planOf(folder, seconds, largest)
     const measured: Measured[] = []
     for (const kind of chosen) {
       measured.push(await measure(kind, plan))
@@ -66,16 +68,17 @@ export async function run(args: string[]): Promise<void> {
   }
 }
 
-function planOf(folder: string, seconds: number): Plan {
+/** @param largest data files of the largest table */
+function planOf(folder: string, seconds: number, largest: number): Plan {
   const drops = mixed('steady', rates.DELETE * seconds)
   // The largest first, so that they are purged during the whole time.
-  drops[0] = { ...drops[0]!, files: 1_000_000 }
-  drops[1] = { ...drops[1]!, files: 100_000 }
+  drops[0] = { ...drops[0]!, files: largest }
+  drops[1] = { ...drops[1]!, files: secondOf(largest) }
   const warmUp = Array.from({ length: rates.DELETE * warmUpSeconds }, (_, index) => ({
     name: `warm_${index}`,
     files: 10,
   }))
-  const lead = { name: 'lead', files: 100_000 }
+  const lead = { name: 'lead', files: secondOf(largest) }
   const burst = mixed('burst', atOnce)
   const warehouse = join(folder, 'warehouse')
   return {
@@ -92,14 +95,18 @@ function planOf(folder: string, seconds: number): Plan {
   }
 }
 
-function settingOf(seconds: number, folder: string): string {
+function secondOf(largest: number): number {
+  return Math.max(1, Math.floor(largest / 10))
+}
+
+function settingOf(seconds: number, largest: number, folder: string): string {
   const { DELETE, loadTable, commit } = rates
   return (
     `\`npm run bench -- latency\`: open loop of ${seconds} s, after ${warmUpSeconds} s to warm up: ${DELETE} drops with ` +
     `purge, ${loadTable} loads and ${commit} commits a second, each timed from the moment when it was due. Of 100 tables ` +
     `dropped, 50 have 1 data file, 30 have 10, 14 have 100, 5 have 1,000, one has 10,000; the first two of all have ` +
-    `1,000,000 and 100,000, which are named only. Then ${atOnce} DELETEs in the same instant, half a second after that of a ` +
-    `table of 100,000 files. Milliseconds; warehouses in ${folder}; databases on the disk, committing to it; ${machine()}`
+    `${largest.toLocaleString('en')} and ${secondOf(largest).toLocaleString('en')}, which are named only where that is more than 10,000. ` +
+    `Then ${atOnce} DELETEs in the same instant, half a second after that of a table of the latter size. Milliseconds; warehouses in ${folder}; databases on the disk, committing to it; ${machine()}`
   )
 }
 
