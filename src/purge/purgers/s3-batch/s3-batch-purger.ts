@@ -120,7 +120,7 @@ export class S3BatchPurger implements IcebergPurger {
     const folder = `${this.#folder(purge)}/${generation}`
     const named = which === 'failures' ? new Set(await run.reported('data')) : undefined
     const begin = async (bucket: string) => {
-      if (strategy.kind === 'tag') await requireExpiry(connection, bucket, strategy)
+      if (strategy.kind === 'tag') await requireExpiry(connection, bucket, strategy, this.#now())
     }
     const objects = objectsOf(purge, run, named)
     const manifests = await writeManifests(connection, folder, objects, begin)
