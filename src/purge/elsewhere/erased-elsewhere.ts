@@ -59,14 +59,13 @@ export function verifyErased(purge: Purge) {
     portions: AsyncIterable<Portion>,
     { rule }: EraseOptions,
   ): Promise<void> => {
-    const isThere = await presence(run, purge)
+    const stillThere = await presence(purge, run)
     for await (const { files, checkpoint } of portions) {
       run.signal.throwIfAborted()
       const batch = new Batch(stage)
       for (const file of files) batch.add(file)
       batch.keep(rule === undefined ? await run.keep(batch.paths) : files.map(() => rule))
-      const there = await mapBounded(batch.paths, statsInFlight, isThere)
-      const left = batch.paths.filter((_, index) => there[index])
+      const left = await stillThere(batch.paths)
       if (left.length > 0) throw new StillThereError(left.slice(0, maxExamples))
       batch.account(batch.paths.map(() => ({ outcome: 'deleted' })))
       run.progress(batch.counts())
@@ -75,12 +74,25 @@ export function verifyErased(purge: Purge) {
   }
 }
 
-/** Tells of a path whether a file is there: from one listing of the table's locations, as far as that goes. */
-async function presence(run: PurgeRun, purge: Purge): Promise<(path: string) => Promise<boolean>> {
-  const { io, signal } = run
+/** Tells at which of some paths a file is: from one listing of the table's locations, as far as that goes. */
+export async function presence(
+  purge: Purge,
+  run: PurgeRun,
+): Promise<(paths: readonly string[]) => Promise<string[]>> {
+  const isThere = await presenceOfOne(purge, run)
+  return async (paths) => {
+    const there = await mapBounded(paths, statsInFlight, isThere)
+    return paths.filter((_, index) => there[index])
+  }
+}
+
+async function presenceOfOne(
+  { locations }: Purge,
+  { io, signal }: PurgeRun,
+): Promise<(path: string) => Promise<boolean>> {
   const ask = async (path: string) => (await io.stat(path, { signal })) !== undefined
   if (io.capabilities.cheapStat) return ask
-  const places = purge.locations.map(({ location }) => placeKey(location))
+  const places = locations.map(({ location }) => placeKey(location))
   const listed = await listAll(io, places, signal)
   if (!listed) return ask
   return async (path) => {

@@ -10,6 +10,7 @@ import { install, pack } from '../../package/packed.ts'
 import { Example } from '../../purge/webhook/example.ts'
 import { secret } from '../../purge/webhook/service.ts'
 import { s3Lake } from '../lake.ts'
+import { expireTagged } from '../python/s3-batch/lifecycle.ts'
 import { S3Control } from '../python/s3-batch/s3-control.ts'
 import { ServiceModel } from '../python/s3-batch/service-model.ts'
 import { optionsFor } from '../python/s3-batch/setting.ts'
@@ -87,16 +88,13 @@ export const purgers: readonly TestedPurger[] = [
   {
     name: 's3-batch',
     engine: 'examples/s3-batch-lambda, a stand-in for the service',
-    start: async (setting, { python }) => {
-      const store = await startSeaweedFS(python)
-      setting.parts.defer(() => store.close())
-      await store.createBucket('manifests')
-      const control = await S3Control.start(store.client, new ServiceModel(python))
-      setting.parts.defer(() => control.close())
-      keepWorking(setting, control)
-      const options = optionsFor(store, control, { strategy: 'lambda', jobInterval: '1s' })
-      await setting.serve({ purger: 's3-batch', options }, { lake: await s3Lake(store) })
-    },
+    start: async (setting, { python }) => await serveS3Batch(setting, python, { strategy: 'lambda' }),
+  },
+  {
+    name: 's3-batch',
+    engine: "tags and the bucket's lifecycle, stand-ins for the service and for its daily run",
+    start: async (setting, { python }) =>
+      await serveS3Batch(setting, python, { strategy: 'tag', lifecycleInterval: '1s' }),
   },
   {
     name: 'move-to-trash',
@@ -125,11 +123,31 @@ async function topics({ parts }: Setting, tools: Tools): Promise<Readonly<Record
   return cluster.options()
 }
 
-/** Has the jobs done as they come. */
-function keepWorking({ parts }: Setting, control: S3Control): void {
+/** SeaweedFS, S3 Control, and a server between them. */
+async function serveS3Batch(
+  setting: Setting,
+  python: string,
+  more: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const store = await startSeaweedFS(python)
+  setting.parts.defer(() => store.close())
+  await store.createBucket('manifests')
+  const control = await S3Control.start(store.client, new ServiceModel(python))
+  setting.parts.defer(() => control.close())
+  const lake = await s3Lake(store)
+  keepWorking(setting, async () => {
+    await control.work()
+    await expireTagged(store.client, 'lake')
+  })
+  const options = optionsFor(store, control, { ...more, jobInterval: '1s' })
+  await setting.serve({ purger: 's3-batch', options }, { lake })
+}
+
+/** Has this done again and again. */
+function keepWorking({ parts }: Setting, work: () => Promise<void>): void {
   let isOver = false
   const working = (async () => {
-    for (; !isOver; await sleep(100)) await control.work()
+    for (; !isOver; await sleep(100)) await work()
   })()
   parts.defer(async () => {
     isOver = true

@@ -20,11 +20,14 @@ import type { LambdaStrategy, S3BatchOptions, TagStrategy } from './options.ts'
 /** Everything that CreateJob is told, but the account: JSON, so that a checkpoint holds it. */
 export type JobRequest = Omit<CreateJobCommandInput, 'AccountId'>
 
-export type JobState = 'running' | 'complete' | 'failed' | 'cancelled'
+/** `ending`: no other task is begun, but it is not over yet. `unknown`: the service has no such job. */
+export type JobState = 'running' | 'ending' | 'complete' | 'failed' | 'cancelled' | 'unknown'
 
 export interface Job {
   readonly id: string
   readonly state: JobState
+  /** As the service says; empty when it does not know the job. */
+  readonly status: JobDescriptor['Status'] | ''
   readonly succeeded: number
   readonly failed: number
   /** Why it failed or was cancelled, as the service says; empty when it does not. */
@@ -90,12 +93,16 @@ const states: Readonly<Record<NonNullable<JobDescriptor['Status']>, JobState>> =
   Active: 'running',
   Pausing: 'running',
   Paused: 'running',
-  Completing: 'running',
-  Cancelling: 'running',
-  Failing: 'running',
+  Completing: 'ending',
+  Cancelling: 'ending',
+  Failing: 'ending',
   Complete: 'complete',
   Cancelled: 'cancelled',
   Failed: 'failed',
+}
+
+interface ServiceError extends Error {
+  readonly $metadata?: { readonly httpStatusCode?: number }
 }
 
 /** The account's jobs. */
@@ -122,14 +129,15 @@ export class Jobs {
     return JobId
   }
 
-  /** Throws as `create` does. */
+  /** A job that the service does not know is no error. Throws as `create` does. */
   async describe(id: string, signal: AbortSignal): Promise<Job> {
     const { DescribeJobCommand } = await import('@aws-sdk/client-s3-control')
     const command = new DescribeJobCommand({ AccountId: this.#options.accountId, JobId: id })
-    const { Job: job } = await this.#ask('DescribeJob', signal, (client) =>
-      client.send(command, { abortSignal: signal }),
+    const answer = await this.#ask('DescribeJob', signal, (client) =>
+      unlessUnknown(client.send(command, { abortSignal: signal })),
     )
-    const { Status, ProgressSummary, FailureReasons = [], StatusUpdateReason = '' } = job ?? {}
+    if (!answer) return { id, state: 'unknown', status: '', succeeded: 0, failed: 0, reason: noSuchJob }
+    const { Status, ProgressSummary, FailureReasons = [], StatusUpdateReason = '' } = answer.Job ?? {}
     const state = Status === undefined ? undefined : states[Status]
     if (state === undefined) {
       throw new RetryablePurgeError(`S3 Control says that job ${id} is ${Status ?? 'nothing'}.`)
@@ -138,13 +146,17 @@ export class Jobs {
     return {
       id,
       state,
+      status: Status,
       succeeded: ProgressSummary?.NumberOfTasksSucceeded ?? 0,
       failed: ProgressSummary?.NumberOfTasksFailed ?? 0,
       reason: [...reasons, StatusUpdateReason].filter((reason) => reason !== '').join('; '),
     }
   }
 
-  /** Does nothing for a job that is over. Throws as `create` does. */
+  /**
+   * Does nothing for a job that is over, or that the service does not know. Throws RetryablePurgeError for one that it would
+   * not cancel and that still runs, and as `create` does.
+   */
   async cancel(id: string, signal: AbortSignal): Promise<void> {
     const { UpdateJobStatusCommand, JobStatusException } = await import('@aws-sdk/client-s3-control')
     const command = new UpdateJobStatusCommand({
@@ -153,13 +165,21 @@ export class Jobs {
       RequestedJobStatus: 'Cancelled',
       StatusUpdateReason: 'The purge was stopped.',
     })
-    await this.#ask('UpdateJobStatus', signal, async (client) => {
+    const refusal = await this.#ask('UpdateJobStatus', signal, async (client) => {
       try {
-        await client.send(command, { abortSignal: signal })
+        await unlessUnknown(client.send(command, { abortSignal: signal }))
+        return undefined
       } catch (error) {
         if (!(error instanceof JobStatusException)) throw error
+        return error
       }
     })
+    if (!refusal) return
+    const { state, status } = await this.describe(id, signal)
+    if (state === 'running') {
+      const text = `S3 Control did not cancel job ${id}, which is ${status}: ${refusal.message}`
+      throw new RetryablePurgeError(text, { cause: refusal })
+    }
   }
 
   async close(): Promise<void> {
@@ -179,8 +199,22 @@ export class Jobs {
   }
 }
 
+const noSuchJob = 'The service does not know it (any more).'
+
+/** Undefined when the service does not know the job. The model of S3 Control states no HTTP status of that error. */
+async function unlessUnknown<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    const { name, $metadata } = error as ServiceError
+    if ($metadata?.httpStatusCode === 404 || /^(?:NotFound|NoSuchJob)(?:Exception)?$/.test(name))
+      return undefined
+    throw error
+  }
+}
+
 function purgeError(call: string, error: unknown): Error {
-  const { name, message, $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } }
+  const { name, message, $metadata } = error as ServiceError
   const status = $metadata?.httpStatusCode
   const text = `S3 Control refused ${call}: ${name}: ${message}`
   if (name === 'TooManyRequestsException' || status === 429 || status === 503) {

@@ -50,6 +50,7 @@ describe('options of s3-batch', () => {
     [{ ...lambda, functionArn: 'erase' }, 'functionArn must be the ARN of a function'],
     [{ ...lambda, functionArn: undefined }, 'functionArn is missing'],
     [{ ...lambda, deadline: '7d' }, 'deadline is for strategy: tag only'],
+    [{ ...given, deadline: '47h' }, 'deadline must be at least 2d'],
     [{ ...given, priority: -1 }, 'priority must be an integer from 0'],
     [{ ...given, storage: { accessKeyId: 'a' } }, 'belong together'],
     [{ ...given, storage: { bucket: 'a' } }, 'storage.bucket is not an option'],

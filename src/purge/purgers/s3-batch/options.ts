@@ -31,7 +31,7 @@ export interface TagStrategy {
   readonly installLifecycleRule: boolean
   /** Milliseconds between two looks whether the objects have expired. @default 900000 */
   readonly lifecycleInterval: number
-  /** Milliseconds after the job in which the objects have to have expired. @default 7 days */
+  /** Milliseconds after the job in which the objects have to have expired, at least two days. @default 7 days */
   readonly deadline: number
 }
 
@@ -55,6 +55,9 @@ const tagCharacters = 'letters, digits, spaces and _ . : / = + - @'
 
 /** Of S3: 512 characters for the prefix of a report, less what is put behind it. */
 const longestLocation = 300
+const day = 86_400_000
+/** What `requireExpiry` needs for a rule of one day. */
+const shortestDeadline = 2 * day
 const highestPriority = 2_147_483_647
 
 /** Reads the options and fills in the defaults. Throws an Error that names the option and says what it must be. */
@@ -118,7 +121,7 @@ function strategyOptions(options: Section): TagStrategy | LambdaStrategy {
       },
       installLifecycleRule: options.boolean('installLifecycleRule') ?? false,
       lifecycleInterval: options.duration('lifecycleInterval') ?? 15 * 60_000,
-      deadline: options.duration('deadline') ?? 7 * 86_400_000,
+      deadline: deadline(options),
     }
   }
   for (const name of ['tag', 'installLifecycleRule', 'lifecycleInterval', 'deadline']) {
@@ -130,6 +133,14 @@ function strategyOptions(options: Section): TagStrategy | LambdaStrategy {
     'the ARN of a function: arn:aws:lambda:eu-west-1:123456789012:function:name',
   )
   return { kind, functionArn: options.required('functionArn', functionArn) }
+}
+
+function deadline(options: Section): number {
+  const given = options.duration('deadline') ?? 7 * day
+  if (given >= shortestDeadline) return given
+  throw new Error(
+    'deadline must be at least 2d: the shortest rule has a day, and S3 applies rules once a day',
+  )
 }
 
 function storageOptions(section: Section | undefined, region: string): S3StorageOptions {

@@ -7,6 +7,12 @@ import { type PathFailure, RetryablePurgeError } from '../../purger.ts'
 
 /** Bytes of the file that names the lists. */
 const maxIndexSize = 1024 * 1024
+const anHttpStatus = /^[1-5]\d\d$/
+
+/** The report is not where it should be. */
+export class NoReportError extends RetryablePurgeError {
+  override readonly name = 'NoReportError'
+}
 
 interface Index {
   readonly Results?: readonly {
@@ -18,7 +24,7 @@ interface Index {
 
 /**
  * The failures that the report of a job names, up to `limit` of them. `reports` is the place that the job was told to write it
- * to; nothing is read elsewhere. A report that is not there is an error: there is one as soon as a task was done. Throws
+ * to; nothing is read elsewhere. Throws {@link NoReportError} when it is not there, which it is as soon as a task was done;
  * RetryablePurgeError, and the storage's errors.
  */
 export async function failedTasks(
@@ -31,7 +37,12 @@ export async function failedTasks(
   const folder = `${reports}/job-${jobId}`
   const failures: PathFailure[] = []
   for (const list of await failureLists(io, folder, signal)) {
-    const rows = parse({ relax_column_count: true, relax_quotes: true, skip_empty_lines: true })
+    const rows = parse({
+      record_delimiter: ['\r\n', '\n'],
+      relax_column_count: true,
+      relax_quotes: true,
+      skip_empty_lines: true,
+    })
     await pipeline(io.readStream(list, { signal }), rows, async (parsed: AsyncIterable<string[]>) => {
       for await (const row of parsed) {
         const failure = failures.length < limit ? failureOf(row) : undefined
@@ -43,13 +54,22 @@ export async function failedTasks(
 }
 
 /** Undefined for an object that was not there: it need not be erased any more. */
-function failureOf([bucket, key = '', , , error = '', status, text = '']: string[]): PathFailure | undefined {
-  // What a function answered; the one of ours begins with the store's code.
-  const [, code = error] = /^(?:Lambda[^:]*: )?([A-Z][A-Za-z]+): /.exec(text) ?? []
+function failureOf([bucket, key = '', , , ...result]: string[]): PathFailure | undefined {
+  // The schema that a report states has the code before the status, its rows have the status first.
+  const [first = '', second = '', text = ''] = result
+  const [status, error] = anHttpStatus.test(first) ? [first, second] : [second, first]
+  const code = codeOf(error, text)
   const outcome = keyOutcome(status === '403' ? 'AccessDenied' : code, text)
   if (outcome.outcome === 'absent' || outcome.outcome === 'deleted') return undefined
   const path = `s3://${bucket}/${decoded(key)}`
   return { path, stage: 'data', outcome: outcome.outcome, code: code || 'Unknown', message: text || error }
+}
+
+/** The store's; of a function, whose results have codes of their own, what its text begins with, as that of ours does. */
+function codeOf(error: string, text: string): string {
+  if (error !== '' && error !== 'PermanentFailure' && error !== 'TemporaryFailure') return error
+  const [, code = error] = /^(?:Lambda[^:]*: )?([A-Z][A-Za-z]+): /.exec(text) ?? []
+  return code
 }
 
 /** Of a key, percent-encoded as in the manifest, or by the service, for whom a space may be a plus sign. */
@@ -76,7 +96,7 @@ async function failureLists(io: FileIO, folder: string, signal: AbortSignal): Pr
     index = JSON.parse(Buffer.concat(chunks).toString()) as Index
   } catch (error) {
     if (error instanceof FileNotFoundError) {
-      throw new RetryablePurgeError(`The completion report is not there yet: ${location}`, { cause: error })
+      throw new NoReportError(`The completion report is not there yet: ${location}`, { cause: error })
     }
     if (!(error instanceof SyntaxError)) throw error
     throw new RetryablePurgeError(`The completion report is no JSON: ${location}`, { cause: error })

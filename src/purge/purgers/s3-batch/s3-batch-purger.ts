@@ -4,32 +4,35 @@
  * only then are their parents erased here, the root last. See docs/guides/s3-batch.md.
  */
 
-import { canonicalLocation, isWithin } from '../../../storage/location.ts'
+import { isWithin } from '../../../storage/location.ts'
 import { type Connection, connect } from '../../../storage/s3/client.ts'
-import { objectOf } from '../../../storage/s3/object.ts'
 import { S3FileIO } from '../../../storage/s3/s3-file-io.ts'
 import { closeReach, finished, isDataErased, stillThere } from '../../elsewhere/close-reach.ts'
-import { doomedData, StillThereError } from '../../elsewhere/erased-elsewhere.ts'
-import { ownPlacesOf } from '../../elsewhere/own-places.ts'
+import { StillThereError } from '../../elsewhere/erased-elsewhere.ts'
 import {
   BlockedPurgeError,
   type IcebergPurger,
   type IcebergPurgerFactory,
   type Inspection,
   type PathFailure,
+  PermanentPurgeError,
   type Purge,
   type PurgeResult,
   type PurgeRun,
 } from '../../purger.ts'
-import { type Job, Jobs, jobRequest } from './job.ts'
+import { type Job, type JobRequest, Jobs, jobRequest } from './job.ts'
 import { requireExpiry } from './lifecycle.ts'
-import { type ObjectName, writeManifests } from './manifest.ts'
+import { writeManifests } from './manifest.ts'
+import { objectsOf } from './objects.ts'
 import { type S3BatchOptions, s3BatchOptions } from './options.ts'
-import { type Plan, type PlannedJob, planOf, withPlan } from './plan.ts'
-import { failedTasks } from './report.ts'
+import { givenUp, type Plan, type PlannedJob, planOf, type Unknown, withPlan } from './plan.ts'
+import { failedTasks, NoReportError } from './report.ts'
 
 /** Failures that are read of the reports: more are not named, and all files are tried again. */
 const maxFailures = 10_000
+/** How often in a row, and for how many milliseconds, a job is unknown before it is given up: a new one may not be seen at once. */
+const unknownTimes = 3
+const unknownFor = 5 * 60_000
 
 export class S3BatchPurger implements IcebergPurger {
   readonly name = 's3-batch'
@@ -51,11 +54,18 @@ export class S3BatchPurger implements IcebergPurger {
 
   /** What has no data files of its own to be erased (a view, `gc.enabled=false`) makes no job. */
   async purge(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
-    if (purge.kind === 'view' || isDataErased(run)) return await closeReach(purge, run)
+    if (purge.kind === 'view') return await closeReach(purge, run)
+    if (isDataErased(run)) return await this.#close(purge, run)
     let plan = planOf(run)
+    // Whether the service may have heard of the first of the jobs without an id.
+    let mayBeAsked = true
     if (!plan || plan.jobs.length === 0) {
-      plan = await this.#plan(purge, run, plan?.next ?? 'all')
-      if (plan.jobs.length === 0) return await closeReach(purge, run)
+      mayBeAsked = false
+      const before = plan
+      plan = await this.#plan(purge, run, before)
+      if (plan.jobs.length === 0) {
+        return before ? await this.#close(purge, run) : await closeReach(purge, run)
+      }
       run.save(withPlan(run, plan))
       await run.flush()
     }
@@ -64,7 +74,8 @@ export class S3BatchPurger implements IcebergPurger {
     for (const [index, job] of plan.jobs.entries()) {
       if (job.id !== undefined) continue
       await run.confirm()
-      const id = await this.#jobs.create(job.request, run.signal)
+      const id = await this.#create(run, plan, job.request, mayBeAsked)
+      mayBeAsked = false
       run.logger.info({ job: id, objects: job.objects }, 'job of S3 Batch Operations created')
       plan = { ...plan, jobs: plan.jobs.with(index, { ...job, id }) }
       run.save(withPlan(run, plan))
@@ -81,28 +92,22 @@ export class S3BatchPurger implements IcebergPurger {
     }
     if (plan.completedAt !== undefined) return await this.#finish(purge, run, plan.completedAt)
     const jobs = await Promise.all(plan.jobs.map(({ id }) => this.#jobs.describe(id!, run.signal)))
-    if (jobs.some(({ state }) => state === 'running')) {
+    if (this.#isWaiting(run, plan, jobs)) {
       return { state: 'running', ...this.#progressOf(jobs), askAfter: this.#options.jobInterval }
     }
-    const ended = jobs.filter(({ state }) => state !== 'complete')
-    if (ended.length > 0) {
-      const reasons = ended.map(
-        ({ id, state, reason }) => `job ${id} ${state}: ${reason || 'no reason given'}`,
-      )
-      return await again(run, `S3 Batch Operations: ${reasons.join('; ')}`, [], 'all')
-    }
     const failures = await this.#failures(purge, plan, jobs, run.signal)
-    if (failures.length > 0) return await this.#failed(run, failures)
+    const ended = jobs.filter(({ state }) => state !== 'complete')
+    if (ended.length > 0 || failures.length > 0) return await this.#failed(run, ended, failures)
     const completedAt = this.#now()
-    run.save(withPlan(run, { ...plan, completedAt }))
+    run.save(withPlan(run, { ...plan, unknown: undefined, completedAt }))
     return await this.#finish(purge, run, completedAt)
   }
 
   async cancel(_purge: Purge, _reference: string, run: PurgeRun): Promise<void> {
     const plan = planOf(run)
     if (!plan) return
-    for (const { id } of plan.jobs) if (id !== undefined) await this.#jobs.cancel(id, run.signal)
-    run.save(withPlan(run, { generation: plan.generation, jobs: [], next: 'all' }))
+    await this.#cancelAll(run, plan)
+    run.save(withPlan(run, givenUp(plan, 'all')))
   }
 
   async close(): Promise<void> {
@@ -111,25 +116,79 @@ export class S3BatchPurger implements IcebergPurger {
     await Promise.all([this.#jobs.close(), this.#files.close()])
   }
 
-  /** Writes the manifests, and says what is to be asked for. */
-  async #plan(purge: Purge, run: PurgeRun, which: NonNullable<Plan['next']>): Promise<Plan> {
+  /** Writes the manifests, and says what is to be asked for. After a first plan, only what is there is in them. */
+  async #plan(purge: Purge, run: PurgeRun, before: Plan | undefined): Promise<Plan> {
     const { strategy } = this.#options
+    const unanswered = await this.#withdraw(run, before?.unanswered ?? [])
     this.#connection ??= connect(this.#options.storage)
     const connection = await this.#connection
     const generation = run.epoch
     const folder = `${this.#folder(purge)}/${generation}`
-    const named = which === 'failures' ? new Set(await run.reported('data')) : undefined
     const begin = async (bucket: string) => {
-      if (strategy.kind === 'tag') await requireExpiry(connection, bucket, strategy)
+      if (strategy.kind === 'tag') await requireExpiry(connection, bucket, strategy, this.#now())
     }
-    const objects = objectsOf(purge, run, named)
-    const manifests = await writeManifests(connection, folder, objects, begin)
+    const manifests = await writeManifests(connection, folder, objectsOf(purge, run, before), begin)
     const jobs = manifests.map((manifest, index): PlannedJob => {
       // At most 64 characters; no two buckets of a generation have the same place.
       const token = `${purge.id}-${generation}-${index}`
       return { request: jobRequest(purge, manifest, folder, token, this.#options), objects: manifest.objects }
     })
-    return { generation, jobs }
+    return { generation, jobs, unanswered }
+  }
+
+  /**
+   * Gives the job's id. When the service refuses the request for good, the plan is given up, with the jobs that it has: the next
+   * attempt is planned by the options of then.
+   */
+  async #create(run: PurgeRun, plan: Plan, request: JobRequest, mayBeAsked: boolean): Promise<string> {
+    try {
+      return await this.#jobs.create(request, run.signal)
+    } catch (error) {
+      if (!(error instanceof PermanentPurgeError)) throw error
+      await this.#cancelAll(run, plan)
+      const { unanswered = [] } = plan
+      const rest = { ...plan, unanswered: mayBeAsked ? [...unanswered, request] : unanswered }
+      run.save(withPlan(run, givenUp(rest, 'all')))
+      throw error
+    }
+  }
+
+  /** Cancels the jobs that there may be: the same requests tell their ids. Gives those that are refused again. */
+  async #withdraw(run: PurgeRun, requests: readonly JobRequest[]): Promise<JobRequest[]> {
+    const left: JobRequest[] = []
+    for (const request of requests) {
+      await run.confirm()
+      try {
+        await this.#jobs.cancel(await this.#jobs.create(request, run.signal), run.signal)
+      } catch (error) {
+        if (!(error instanceof PermanentPurgeError)) throw error
+        const { ClientRequestToken: token } = request
+        run.logger.warn(
+          { err: error, token },
+          'S3 Control does not say whether there is a job to be cancelled',
+        )
+        left.push(request)
+      }
+    }
+    return left
+  }
+
+  async #cancelAll(run: PurgeRun, { jobs }: Plan): Promise<void> {
+    for (const { id } of jobs) if (id !== undefined) await this.#jobs.cancel(id, run.signal)
+  }
+
+  /** Whether a job is not over yet, as far as is known. Saves how often one was unknown. */
+  #isWaiting(run: PurgeRun, plan: Plan, jobs: readonly Job[]): boolean {
+    for (const { id } of jobs.filter(({ status }) => status === 'Suspended')) {
+      run.logger.warn({ job: id }, 'job of S3 Batch Operations waits until somebody confirms it')
+    }
+    const now = this.#now()
+    const { times, since } = plan.unknown ?? { times: 0, since: now }
+    const isUnknown = jobs.some(({ state }) => state === 'unknown')
+    const unknown: Unknown | undefined = isUnknown ? { times: times + 1, since } : undefined
+    if (unknown || plan.unknown) run.save(withPlan(run, { ...plan, unknown }))
+    if (jobs.some(({ state }) => state === 'running' || state === 'ending')) return true
+    return unknown !== undefined && (unknown.times < unknownTimes || now - since < unknownFor)
   }
 
   /** Of jobs that tag it is not known how many files are erased. */
@@ -146,19 +205,28 @@ export class S3BatchPurger implements IcebergPurger {
   ): Promise<PathFailure[]> {
     const reports = `${this.#folder(purge)}/${generation}/reports`
     const failures: PathFailure[] = []
-    for (const { id, failed } of jobs) {
+    for (const { id, state, failed } of jobs) {
+      if (failed === 0 || (state !== 'complete' && state !== 'failed')) continue
       const limit = maxFailures + 1 - failures.length
-      if (failed > 0) failures.push(...(await failedTasks(this.#files, reports, id, limit, signal)))
+      try {
+        failures.push(...(await failedTasks(this.#files, reports, id, limit, signal)))
+      } catch (error) {
+        // A job that was given up need not have one.
+        if (!(error instanceof NoReportError) || state === 'complete') throw error
+      }
     }
     return failures
   }
 
-  async #failed(run: PurgeRun, failures: readonly PathFailure[]): Promise<Inspection> {
-    const { path, code, message } = failures[0]!
-    const count = failures.length > maxFailures ? `More than ${maxFailures}` : String(failures.length)
-    const text = `${count} tasks of S3 Batch Operations failed, among them ${path}: ${code}: ${message}`
-    const inspection = await again(run, text, failures, 'failures')
-    if (failures.every(({ outcome }) => outcome === 'blocked')) throw new BlockedPurgeError(text)
+  /** @param ended jobs that are not complete: not all of their tasks were tried. */
+  async #failed(run: PurgeRun, ended: readonly Job[], failures: readonly PathFailure[]): Promise<Inspection> {
+    const text = [...ended.map(endOf), ...tasksOf(failures)].join('; ')
+    const inspection = await again(run, text, failures, ended.length > 0 ? 'all' : 'failures')
+    const isBlocked = failures.length > 0 && failures.every(({ outcome }) => outcome === 'blocked')
+    // What else made a job fail is worth another attempt.
+    if (isBlocked && ended.every(({ state, failed }) => state === 'failed' && failed > 0)) {
+      throw new BlockedPurgeError(text)
+    }
     return inspection
   }
 
@@ -186,6 +254,13 @@ export class S3BatchPurger implements IcebergPurger {
     }
     await this.#cleanUp(purge, run)
     return finished(result)
+  }
+
+  /** Erases what is left when there are no files for a job any more. */
+  async #close(purge: Purge, run: PurgeRun): Promise<PurgeResult> {
+    const result = await closeReach(purge, run)
+    await this.#cleanUp(purge, run)
+    return result
   }
 
   /** Removes manifests and reports. The table is erased: that they stay is no reason to fail. */
@@ -222,18 +297,15 @@ export const createS3BatchPurger: IcebergPurgerFactory = (given, { warehouse }) 
   return new S3BatchPurger(options)
 }
 
-/** The doomed files in the table's own places; of these, those that are named. */
-async function* objectsOf(
-  purge: Purge,
-  run: PurgeRun,
-  named: ReadonlySet<string> | undefined,
-): AsyncGenerator<readonly ObjectName[]> {
-  const isJobs = await ownPlacesOf(purge, run)
-  for await (const files of doomedData(purge, run)) {
-    run.signal.throwIfAborted()
-    const paths = files.map(({ path }) => path).filter(isJobs)
-    yield paths.filter((path) => !named || named.has(canonicalLocation(path))).map(objectOf)
-  }
+function endOf({ id, state, reason }: Job): string {
+  return `job ${id} of S3 Batch Operations ${state}: ${reason || 'no reason given'}`
+}
+
+function tasksOf(failures: readonly PathFailure[]): string[] {
+  if (failures.length === 0) return []
+  const { path, code, message } = failures[0]!
+  const count = failures.length > maxFailures ? `More than ${maxFailures}` : String(failures.length)
+  return [`${count} tasks of S3 Batch Operations failed, among them ${path}: ${code}: ${message}`]
 }
 
 /** Names the failures, and has the next attempt ask for new jobs: for these, as far as all of them can be named. */
@@ -243,11 +315,11 @@ async function again(
   failures: readonly PathFailure[],
   next: NonNullable<Plan['next']>,
 ): Promise<Extract<Inspection, { state: 'failed' }>> {
-  const { generation } = planOf(run)!
+  const before = planOf(run)!
   const names = new Set(failures.map(({ path }) => path))
   const resolved = (await run.reported('data')).filter((path) => !names.has(path))
-  const plan = { generation, jobs: [], next }
-  const named = failures.length <= maxFailures && run.save(withPlan(run, plan), { failures, resolved })
-  if (!named) run.save(withPlan(run, { ...plan, next: 'all' }), { resolved })
+  const named =
+    failures.length <= maxFailures && run.save(withPlan(run, givenUp(before, next)), { failures, resolved })
+  if (!named) run.save(withPlan(run, givenUp(before, 'all')), { resolved })
   return { state: 'failed', message }
 }

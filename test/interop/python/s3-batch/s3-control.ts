@@ -1,5 +1,5 @@
 /**
- * S3 Control's jobs of Batch Operations, as far as a purge needs them: no implementation of them can be run here. Requests are
+ * S3 Control's jobs of Batch Operations, as far as a purge needs them: no server was found that creates them. Requests are
  * checked against the published model; the job is really done, on a real store, by the manifest that lies there; the report is
  * written as the service's documentation describes it.
  */
@@ -15,6 +15,7 @@ import {
   PutObjectTaggingCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
+import type { JobDescriptor } from '@aws-sdk/client-s3-control'
 import { parse } from 'csv-parse/sync'
 import { mapBounded } from '../../../../src/storage/concurrency.ts'
 import { ModelViolation, type ServiceModel, textAt } from './service-model.ts'
@@ -48,10 +49,13 @@ interface Failure extends Row {
   readonly message: string
 }
 
+/** As the service names them. */
+export type JobStatus = NonNullable<JobDescriptor['Status']>
+
 export interface StandInJob {
   readonly id: string
   readonly body: Body
-  status: string
+  status: JobStatus
   failures: readonly Failure[]
   tasks: number
   reason: string
@@ -66,7 +70,12 @@ export interface Faults {
   refusal: { readonly status: number; readonly code: string; readonly message: string } | undefined
   /** Jobs end so instead of being done. */
   failure: string | undefined
+  /** Awaited when CreateJob is called, before anything is done; {@link refused} makes what it may throw. */
+  create(body: Body): Promise<void>
 }
+
+/** In which a job can be cancelled. */
+const cancellable: readonly JobStatus[] = ['Suspended', 'Ready', 'Active', 'Pausing', 'Paused']
 
 export class S3Control {
   readonly account = '123456789012'
@@ -76,11 +85,14 @@ export class S3Control {
     lostAnswers: 0,
     refusal: undefined,
     failure: undefined,
+    create: async () => undefined,
   }
   /** Requests, by operation. */
   readonly asked: Record<string, number> = {}
   /** Keys as the service tells them, to a function and in the report: as in the manifest, or with `+` for a space. */
   encodes: 'as-given' | 'plus' = 'as-given'
+  /** So many tasks of a job have to be over before it is failed, because more than half of them have failed. */
+  leastTasks = 1_000
   readonly #store: S3Client
   readonly #model: ServiceModel
   readonly #server: Server
@@ -117,7 +129,7 @@ export class S3Control {
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await text(request)
     try {
-      const answer = this.#answer(request, body)
+      const answer = await this.#answer(request, body)
       if (answer === undefined) request.socket.destroy()
       else response.writeHead(200, { 'content-type': 'application/xml' }).end(answer)
     } catch (error) {
@@ -128,7 +140,7 @@ export class S3Control {
   }
 
   /** Undefined: the answer is lost. */
-  #answer({ method, url = '', headers }: IncomingMessage, body: string): string | undefined {
+  async #answer({ method, url = '', headers }: IncomingMessage, body: string): Promise<string | undefined> {
     const { pathname, searchParams } = new URL(url, this.url)
     const [, version, jobs, id, action] = pathname.split('/')
     const operation =
@@ -150,7 +162,10 @@ export class S3Control {
       ...(id !== undefined && { id }),
       ...Object.fromEntries(searchParams),
     })
-    if (operation === 'CreateJob') return this.#create(checked, body)
+    if (operation === 'CreateJob') {
+      await this.faults.create(checked)
+      return this.#create(checked, body)
+    }
     const job = this.jobs.get(id!)
     if (!job) throw refused(404, 'NotFoundException', `There is no job ${id}.`)
     return operation === 'DescribeJob' ? description(job) : this.#update(job, searchParams)
@@ -171,8 +186,9 @@ export class S3Control {
   }
 
   #update(job: StandInJob, query: URLSearchParams): string {
-    if (job.status !== 'Active') throw refused(400, 'JobStatusException', `The job is ${job.status}.`)
-    job.status = query.get('requestedJobStatus')!
+    if (!cancellable.includes(job.status))
+      throw refused(400, 'JobStatusException', `The job is ${job.status}.`)
+    job.status = query.get('requestedJobStatus') as JobStatus
     job.reason = query.get('statusUpdateReason') ?? ''
     return document('UpdateJobStatusResult', `<JobId>${job.id}</JobId><Status>${job.status}</Status>`)
   }
@@ -184,14 +200,23 @@ export class S3Control {
       job.reason = this.faults.failure ?? String(rows)
       return
     }
-    const done = await mapBounded(rows, tasksInFlight, async (row): Promise<Failure[]> => {
-      const failed = this.faults.task(decoded(row.key)) ?? (await this.#task(job, row))
-      return failed ? [{ ...row, ...failed }] : []
-    })
-    job.tasks = rows.length
-    job.failures = done.flat()
+    const failures: Failure[] = []
+    let tasks = 0
+    const isGivenUp = () => tasks >= this.leastTasks && failures.length * 2 > tasks
+    while (tasks < rows.length && !isGivenUp()) {
+      const some = rows.slice(tasks, tasks + tasksInFlight)
+      const done = await mapBounded(some, tasksInFlight, async (row): Promise<Failure[]> => {
+        const failed = this.faults.task(decoded(row.key)) ?? (await this.#task(job, row))
+        return failed ? [{ ...row, ...failed }] : []
+      })
+      tasks += some.length
+      failures.push(...done.flat())
+    }
+    job.tasks = tasks
+    job.failures = failures
     await this.#report(job)
-    job.status = 'Complete'
+    if (isGivenUp()) job.reason = `${failures.length} of ${tasks} tasks have failed`
+    job.status = isGivenUp() ? 'Failed' : 'Complete'
   }
 
   /** What the service finds before it begins, or why it does not. */
@@ -254,8 +279,9 @@ export class S3Control {
         this.#told(failure.key),
         '',
         'failed',
-        failure.code,
+        // Whatever the schema says: so do the rows of the service's own examples.
         failure.status,
+        failure.code,
         quoted(failure.message),
       ].join(','),
     )
@@ -282,7 +308,7 @@ function decoded(key: string): string {
 
 function description({ id, status, tasks, failures, reason }: StandInJob): string {
   const progress = `<TotalNumberOfTasks>${tasks}</TotalNumberOfTasks><NumberOfTasksSucceeded>${tasks - failures.length}</NumberOfTasksSucceeded><NumberOfTasksFailed>${failures.length}</NumberOfTasksFailed>`
-  const failed = `<FailureReasons><member><FailureCode>ManifestInvalid</FailureCode><FailureReason>${escaped(reason)}</FailureReason></member></FailureReasons>`
+  const failed = `<FailureReasons><member><FailureCode>JobFailed</FailureCode><FailureReason>${escaped(reason)}</FailureReason></member></FailureReasons>`
   return document(
     'DescribeJobResult',
     `<Job><JobId>${id}</JobId><Status>${status}</Status><ProgressSummary>${progress}</ProgressSummary>${
@@ -295,7 +321,7 @@ function document(name: string, content: string): string {
   return `<?xml version="1.0" encoding="UTF-8"?><${name} xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/">${content}</${name}>`
 }
 
-function refused(status: number, name: string, message: string): Error {
+export function refused(status: number, name: string, message: string): Error {
   return Object.assign(new ModelViolation(message), { name, status })
 }
 

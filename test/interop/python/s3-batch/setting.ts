@@ -40,7 +40,7 @@ export class Setting implements AsyncDisposable {
   readonly store: SeaweedFS
   readonly bucket: string
   readonly io: S3FileIO
-  readonly #options: Readonly<Record<string, unknown>>
+  #options: Readonly<Record<string, unknown>>
   /** Milliseconds by which the purger's clock is ahead. */
   ahead = 0
   #purger: S3BatchPurger | undefined
@@ -87,6 +87,13 @@ export class Setting implements AsyncDisposable {
       () => Date.now() + this.ahead,
     )
     return this.#purger
+  }
+
+  /** Restarts the purger with these options beside those that it has. */
+  async configure(options: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#purger?.close()
+    this.#purger = undefined
+    this.#options = { ...this.#options, ...options }
   }
 
   /** One attempt, at once, whatever the purge waits for. */
