@@ -70,25 +70,37 @@ export class S3BatchPurger implements IcebergPurger {
       await run.flush()
     }
     run.expect(plan.jobs.reduce((sum, { objects }) => sum + objects, 0))
-    await run.begin()
+    // From here on a hold has the jobs cancelled, those of which no answer has come, too.
+    await run.begin(`s3-batch:${plan.generation}`)
+    const reference = referenceOf(await this.#ask(run, plan, mayBeAsked))
+    return { kind: 'handed_off', reference, askAfter: this.#options.jobInterval }
+  }
+
+  /** Asks for the jobs that have no id yet. Gives the plan with all of them. */
+  async #ask(run: PurgeRun, planned: Plan, mayBeAsked: boolean): Promise<Plan> {
+    let plan = planned
+    let isRepeated = mayBeAsked
     for (const [index, job] of plan.jobs.entries()) {
       if (job.id !== undefined) continue
       await run.confirm()
-      const id = await this.#create(run, plan, job.request, mayBeAsked)
-      mayBeAsked = false
+      const id = await this.#create(run, plan, job.request, isRepeated)
+      isRepeated = false
       run.logger.info({ job: id, objects: job.objects }, 'job of S3 Batch Operations created')
       plan = { ...plan, jobs: plan.jobs.with(index, { ...job, id }) }
       run.save(withPlan(run, plan))
     }
-    const reference = `s3-batch:${plan.jobs.map(({ id }) => id).join(',')}`
-    return { kind: 'handed_off', reference, askAfter: this.#options.jobInterval }
+    return plan
   }
 
   async inspect(purge: Purge, _reference: string, run: PurgeRun): Promise<Inspection> {
     const plan = planOf(run)
     if (!plan || isDataErased(run)) return await this.#finish(purge, run)
-    if (plan.jobs.length === 0) {
-      return { state: 'failed', message: 'S3 Batch Operations has to be asked again.' }
+    // Whoever was to ask for them died, or was refused.
+    if (plan.jobs.length === 0 || plan.jobs.some(({ id }) => id === undefined)) {
+      const result = await this.purge(purge, run)
+      if (result.kind === 'done') return finished(result)
+      const { reference } = result
+      return { state: 'running', reference, askAfter: this.#options.jobInterval }
     }
     if (plan.completedAt !== undefined) return await this.#finish(purge, run, plan.completedAt)
     const jobs = await Promise.all(plan.jobs.map(({ id }) => this.#jobs.describe(id!, run.signal)))
@@ -107,7 +119,14 @@ export class S3BatchPurger implements IcebergPurger {
     const plan = planOf(run)
     if (!plan) return
     await this.#cancelAll(run, plan)
-    run.save(withPlan(run, givenUp(plan, 'all')))
+    // One after the other is asked for: of the first without an id the answer may be lost, the others were never asked for.
+    const asked = plan.jobs.filter(({ id }) => id === undefined).slice(0, 1)
+    const left = await this.#withdraw(
+      run,
+      asked.map(({ request }) => request),
+    )
+    const unanswered = [...(plan.unanswered ?? []), ...left]
+    run.save(withPlan(run, givenUp({ ...plan, unanswered }, 'all')))
   }
 
   async close(): Promise<void> {
@@ -295,6 +314,11 @@ export const createS3BatchPurger: IcebergPurgerFactory = (given, { warehouse }) 
     throw new Error("manifestLocation must lie outside of the warehouse's location")
   }
   return new S3BatchPurger(options)
+}
+
+/** What the ledger shows. */
+function referenceOf({ jobs }: Plan): string {
+  return `s3-batch:${jobs.map(({ id }) => id).join(',')}`
 }
 
 function endOf({ id, state, reason }: Job): string {

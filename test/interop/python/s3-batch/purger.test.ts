@@ -259,6 +259,21 @@ describe.skipIf(python === undefined)('the purger s3-batch', () => {
     expect(statuses()).toEqual(['Cancelled', 'Complete'])
   })
 
+  it('has a job cancelled that is being asked for when the purge is held, though no answer came', async () => {
+    await using setting = await open({ strategy: 'lambda' })
+    const { fixture, control } = setting
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    control.faults.lostAnswers = 5
+    expect(await setting.run(id)).toMatchObject({ state: 'pending' })
+    expect(await fixture.ledger.hold(id, 'wait')).toBe('handed_off')
+    expect(await setting.run(id)).toEqual({ state: 'held', message: 'wait' })
+    expect([...control.jobs.values()].map(({ status }) => status)).toEqual(['Cancelled'])
+    expect(await fixture.ledger.release(id)).toBe('pending')
+    expect(await setting.run(id)).toMatchObject({ state: 'handed_off' })
+    expect(await setting.workAndRun(id)).toMatchObject({ state: 'succeeded' })
+  })
+
   it('can be told to stop twice, and when its job is over', async () => {
     await using setting = await open()
     const { fixture, control, purger } = setting
