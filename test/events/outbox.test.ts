@@ -4,6 +4,7 @@ import type { CloudEvent } from '../../src/events/event.ts'
 import { EventOutbox, recordEvents } from '../../src/events/outbox.ts'
 import { EventRelay } from '../../src/events/relay.ts'
 import type { EventSink } from '../../src/events/sink.ts'
+import { type IcebergPurger, type Inspection, RetryablePurgeError } from '../../src/purge/purger.ts'
 import { dialects } from '../../src/testing/databases.ts'
 import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 
@@ -28,6 +29,14 @@ class Memory implements EventSink {
   get unique(): CloudEvent[] {
     return [...new Map(this.events.map((event) => [event.id, event])).values()]
   }
+}
+
+/** Has a worker claim the purge, and die. */
+async function expire({ database, ledger }: PurgeFixture, id: string): Promise<void> {
+  await ledger.claim(id, 'test:2', 60_000)
+  await database.transaction(async (tx) => {
+    await tx.updateTable('purges').set({ lease_expires_at: 0 }).where('id', '=', id).execute()
+  })
 }
 
 describe.each(dialects)('events, recorded on %s', (dialect) => {
@@ -95,6 +104,49 @@ describe.each(dialects)('events, recorded on %s', (dialect) => {
     })
     const failed = events.find(({ type }) => type === 'moulin.purge.failed')
     expect(failed?.data.error).toContain(again)
+  })
+
+  it('say nothing of an engine that is only asked, and of what comes of it as from handed off', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const { database } = fixture
+    await recordEvents(database, true)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const answers: (() => Inspection)[] = []
+    const purger: IcebergPurger = {
+      name: 'elsewhere',
+      waits: false,
+      purge: async () => ({ kind: 'handed_off', reference: 'job-1' }),
+      inspect: async () => answers.shift()?.() ?? { state: 'running' },
+    }
+    const run = async () => await fixture.run(id, { purger, backoff: { base: 0, max: 0 } })
+    const told = async () => {
+      const events = await new EventOutbox(database, 'a').next(100)
+      return events.flatMap(({ type, data }) =>
+        data.purge === id ? [`${data['previous-state'] ?? ''} ${type.slice('moulin.purge.'.length)}`] : [],
+      )
+    }
+    for (let times = 0; times < 4; times++) await run()
+    const handedOff = [' pending', 'pending running', 'running handed_off']
+    expect(await told()).toEqual(handedOff)
+    // Its lease runs out: the next claim goes on with the same inspection.
+    await expire(fixture, id)
+    expect(await run()).toMatchObject({ state: 'handed_off' })
+    expect(await told()).toEqual(handedOff)
+    answers.push(() => {
+      throw new RetryablePurgeError('the engine is away')
+    })
+    await run()
+    await run()
+    answers.push(() => ({ state: 'finished' }))
+    expect(await run()).toMatchObject({ state: 'succeeded' })
+    expect(await told()).toEqual([
+      ...handedOff,
+      'handed_off pending',
+      'pending running',
+      'running handed_off',
+      'handed_off succeeded',
+    ])
   })
 
   it('are recorded only while somebody wants them', async () => {
