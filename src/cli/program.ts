@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { reportFailure } from './failure.ts'
+import { CommandError, reportFailure } from './failure.ts'
 import { parsePort, withConfigOptions } from './options.ts'
 import { version } from './version.ts'
 
@@ -50,22 +50,29 @@ SIGINT or SIGTERM finishes the requests under way, then stops; a second one stop
     .description(
       'Erases the files of tables that were dropped with purge, as `serve` does beside its requests, in a process of its own: on as many machines as wanted, with the same configuration as the servers. Purges are claimed from the database, so nothing else connects them.',
     )
+    .option(
+      '-p, --port <number>',
+      'port, at server.host, for /livez, /readyz and /metrics; 0 for any free one (default: none)',
+      parsePort,
+    )
     .option('--kafka', 'do tasks of the purger kafka instead, as a member of its consumer group')
     .addHelpText(
       'after',
       `
 Examples:
   moulin worker --config moulin.yaml              one more hand
+  moulin worker --port 9100 --config moulin.yaml  one that monitoring can ask
   moulin worker --kafka --config moulin.yaml      one more consumer of the tasks in Kafka
   moulin serve --no-workers --config moulin.yaml  a server that only serves
 
 SIGINT or SIGTERM finishes the batches in flight and hands the purges back; a second one stops at once.`,
     )
-    .action(async (options) =>
-      options.kafka
-        ? (await import('./worker-kafka.ts')).workOnKafka(options)
-        : (await import('./worker.ts')).work(options),
-    )
+    .action(async ({ kafka, ...options }) => {
+      if (!kafka) return await (await import('./worker.ts')).work(options)
+      if (options.port !== undefined)
+        throw new CommandError('--port is not for --kafka: leave one of them out.')
+      await (await import('./worker-kafka.ts')).workOnKafka(options)
+    })
 
   program
     .command('demo')

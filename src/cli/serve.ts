@@ -1,10 +1,11 @@
 import { resolve } from 'node:path'
-import type { Config, ServerConfig } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
 import { isLoopback } from '../config/loopback.ts'
 import { describeDatabase } from '../database/open.ts'
 import { type Moulin, startMoulin } from '../server/moulin.ts'
 import { connectionLines } from './connection-lines.ts'
 import { CommandError } from './failure.ts'
+import { explainListening } from './listening.ts'
 import { type ConfigOptions, configOf } from './options.ts'
 import { stopOnSignals } from './signals.ts'
 import { type Style, styleFor } from './style.ts'
@@ -34,29 +35,12 @@ export async function serve(options: ServeOptions): Promise<void> {
 }
 
 async function start(config: Config, workers: boolean): Promise<Moulin> {
+  const { host, port } = config.server
   try {
     return await startMoulin(config, { workers })
   } catch (error) {
-    const explanation = explain(error as NodeJS.ErrnoException, config.server)
+    const explanation = explainListening(error as NodeJS.ErrnoException, host, port)
     throw explanation === undefined ? error : new CommandError(explanation, { cause: error })
-  }
-}
-
-function explain({ code, syscall }: NodeJS.ErrnoException, { host, port }: ServerConfig): string | undefined {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `Port ${port} of ${host} is in use by another program. Stop that one, or take another port: --port 8282, or --port 0 for any that is free.`
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return syscall === 'listen' || syscall === 'getaddrinfo'
-        ? `${host} is no address of this machine. Take one that is: --host 127.0.0.1, or server.host in the file.`
-        : undefined
-    case 'EACCES':
-      return syscall === 'listen'
-        ? `This user may not listen on port ${port}. Take one above 1023, for example --port 8181.`
-        : undefined
-    default:
-      return undefined
   }
 }
 

@@ -1,95 +1,91 @@
-/** The events that were recorded and not sent: who may send them, which are next, and that they were. */
+/** The events that were recorded and that not every sink has: whether there are any, their order, and their end. */
+import { sql } from 'kysely'
 import type { Database } from '../database/database.ts'
-import { type CloudEvent, cloudEvent } from './event.ts'
 
-/** Has changes recorded as events from now on, or no longer; then what was not sent is forgotten. */
-export async function recordEvents(database: Database, wanted: boolean): Promise<void> {
+/** Events that get their positions in one transaction. */
+const arrangedAtATime = 5_000
+
+/**
+ * Has changes recorded as events for these sinks from now on; a sink that is new gets what another has still to get. Without
+ * any, nothing is recorded any more, and what was not sent is forgotten.
+ *
+ * @param sinks their names.
+ */
+export async function recordEvents(database: Database, sinks: readonly string[]): Promise<void> {
+  const known = await database.reader.selectFrom('event_sinks').select('name').execute()
   const isRecording = await database.reader.selectFrom('event_outbox').select('one').executeTakeFirst()
-  if ((isRecording !== undefined) === wanted) return
+  const isAsWanted = known.length === sinks.length && known.every(({ name }) => sinks.includes(name))
+  if (isAsWanted && (isRecording !== undefined) === sinks.length > 0) return
   await database.transaction(async (tx) => {
-    if (wanted) {
-      const row = { one: 1, lease_owner: null, lease_expires_at: null }
-      await tx
-        .insertInto('event_outbox')
-        .values(row)
-        .onConflict((conflict) => conflict.doNothing())
-        .execute()
-    } else {
+    if (sinks.length === 0) {
       await tx.deleteFrom('event_outbox').execute()
+      await tx.deleteFrom('event_sinks').execute()
       await tx.deleteFrom('events').execute()
+      return
+    }
+    await tx
+      .insertInto('event_outbox')
+      .values({ one: 1 })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+    await tx.deleteFrom('event_sinks').where('name', 'not in', sinks).execute()
+    for (const name of sinks) {
+      await sql`
+        INSERT INTO event_sinks (name, position)
+        SELECT ${name}, coalesce((SELECT min(position) - 1 FROM events), last_position) FROM event_outbox WHERE one = 1
+        ON CONFLICT (name) DO NOTHING`.execute(tx)
     }
   })
 }
 
-export class EventOutbox {
-  readonly #database: Database
-  readonly #owner: string
-
-  /** @param owner `host:pid` */
-  constructor(database: Database, owner: string) {
-    this.#database = database
-    this.#owner = owner
-  }
-
-  /**
-   * Takes or renews the lease of sending, so that events of one subject are sent in order, by one server.
-   *
-   * @param leaseTime milliseconds.
-   */
-  async acquire(leaseTime: number): Promise<boolean> {
-    return await this.#database.transaction(async (tx) => {
-      const now = await this.#database.now(tx)
-      const { numUpdatedRows } = await tx
-        .updateTable('event_outbox')
-        .set({ lease_owner: this.#owner, lease_expires_at: now + leaseTime })
-        .where((where) =>
-          where.or([
-            where('lease_owner', 'is', null),
-            where('lease_owner', '=', this.#owner),
-            where('lease_expires_at', '<', now),
-          ]),
-        )
-        .executeTakeFirst()
-      return numUpdatedRows === 1n
-    })
-  }
-
-  /** Lets another server send. */
-  async release(): Promise<void> {
-    await this.#database.transaction(async (tx) => {
-      await tx
-        .updateTable('event_outbox')
-        .set({ lease_owner: null, lease_expires_at: null })
-        .where('lease_owner', '=', this.#owner)
-        .execute()
-    })
-  }
-
-  async isEmpty(): Promise<boolean> {
-    const row = await this.#database.reader
-      .selectFrom('events')
-      .select('sequence')
-      .limit(1)
+/**
+ * Gives positions to events that have none. Of transactions that run side by side, the one that recorded first may commit
+ * last, so that a sequence says of none that all before it are there; positions are given to what is committed, one giver after
+ * the other. Two events of one subject keep their order: the second was recorded when the first was committed.
+ */
+export async function arrange(database: Database): Promise<void> {
+  if (!(await isAnyWithoutPosition(database))) return
+  await database.transaction(async (tx) => {
+    // Locks the row.
+    const outbox = await tx
+      .updateTable('event_outbox')
+      .set((outbox) => ({ last_position: outbox.ref('last_position') }))
+      .returning('last_position')
       .executeTakeFirst()
-    return row === undefined
-  }
-
-  /** The oldest events, in order. */
-  async next(limit: number): Promise<CloudEvent[]> {
-    const rows = await this.#database.reader
-      .selectFrom('events')
-      .selectAll()
-      .orderBy('sequence')
-      .limit(limit)
+    if (!outbox) return
+    const { rows } = await sql`
+      UPDATE events SET position = ${outbox.last_position} + fresh.rank
+      FROM (
+        SELECT sequence, row_number() OVER (ORDER BY sequence) AS rank
+        FROM events WHERE position IS NULL ORDER BY sequence LIMIT ${arrangedAtATime}
+      ) AS fresh
+      WHERE events.sequence = fresh.sequence
+      RETURNING events.sequence`.execute(tx)
+    await tx
+      .updateTable('event_outbox')
+      .set({ last_position: outbox.last_position + rows.length })
       .execute()
-    return rows.map(cloudEvent)
-  }
+  })
+}
 
-  /** Forgets events that were sent. */
-  async sent(events: readonly CloudEvent[]): Promise<void> {
-    const sequences = events.map(({ id }) => Number(id))
-    await this.#database.transaction(async (tx) => {
-      await tx.deleteFrom('events').where('sequence', 'in', sequences).execute()
-    })
-  }
+export async function isAnyWithoutPosition(database: Database): Promise<boolean> {
+  const row = await database.reader
+    .selectFrom('events')
+    .select('sequence')
+    .where('position', 'is', null)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Forgets the events that every sink has. After the commit that says so of the last one, which sees the others'. */
+export async function forgetSent(database: Database): Promise<void> {
+  await database.transaction(async (tx) => {
+    await tx
+      .deleteFrom('events')
+      .where('position', '<=', (query) =>
+        query.selectFrom('event_sinks').select((select) => select.fn.min('position').as('lowest')),
+      )
+      .execute()
+  })
 }

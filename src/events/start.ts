@@ -26,14 +26,24 @@ const kinds = {
 /** Makes the sinks; nothing is contacted yet. Throws {@link SinkConfigurationError}. */
 export async function makeSinks({ sinks = [] }: EventSettings): Promise<EventSink[]> {
   const made: EventSink[] = []
+  const names = new Map<string, number>()
   for (const [index, { type, options }] of sinks.entries()) {
+    let sink: EventSink
     try {
-      made.push(await kinds[type](options))
+      sink = await kinds[type](options)
     } catch (error) {
       throw new SinkConfigurationError(`events.sinks.${index}.options: ${(error as Error).message}`, {
         cause: error,
       })
     }
+    const same = names.get(sink.name)
+    if (same !== undefined) {
+      throw new SinkConfigurationError(
+        `events.sinks.${index}: the same sink as events.sinks.${same}. Leave one out, or give it another topic.`,
+      )
+    }
+    names.set(sink.name, index)
+    made.push(sink)
   }
   return made
 }
@@ -47,6 +57,9 @@ export async function startEventRelay(
 ): Promise<EventRelay | undefined> {
   if (!settings.sinks) return undefined
   const sinks = await makeSinks(settings)
-  await recordEvents(database, sinks.length > 0)
+  await recordEvents(
+    database,
+    sinks.map(({ name }) => name),
+  )
   return sinks.length === 0 ? undefined : new EventRelay({ database, sinks, owner, logger })
 }

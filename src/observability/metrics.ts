@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Database } from '../database/database.ts'
+import { eventGauges } from './event-gauges.ts'
 
 /** Everything that `/metrics` tells, in a registry of its own. */
 export class Metrics {
@@ -60,5 +61,6 @@ export class Metrics {
         for (const [state, count] of Object.entries(database.poolStatistics())) this.set({ state }, count)
       },
     })
+    eventGauges(database, this.registry)
   }
 }

@@ -122,6 +122,11 @@ export class Attempt {
     await this.#persist(() => assign(database, lease, purger))
   }
 
+  /** What an engine says that it has dealt with, in all: shown until the next claim, and counted only when it has been looked for. */
+  show(counts: OutcomeCounts): void {
+    this.#counts = addCounts(this.#counts, counts)
+  }
+
   /** Stops the beats and writes how the attempt ended. Throws LeaseLostError, and what the database throws in the end. */
   async finish(end: AttemptEnd): Promise<void> {
     await this.stop()

@@ -200,12 +200,14 @@ export type Inspection =
       readonly state: 'running'
       /** Takes the place of the one before. @default it stays */
       readonly reference?: string
+      /** What the engine says that it has dealt with so far, in all; shown, and not counted by the metrics. */
       readonly counts?: OutcomeCounts
       /** Milliseconds until it is to be asked again; what is delivered about it has it asked at once. @default 10000 */
       readonly askAfter?: number
     }
   | {
       readonly state: 'finished'
+      /** What was dealt with and was not told by {@link PurgeRun.progress}. */
       readonly counts?: OutcomeCounts
       readonly mayBeSwept?: boolean
       readonly attachments?: readonly Attachment[]

@@ -70,6 +70,7 @@ export interface PurgeRunner extends PurgeWarehouse {
 
 /** Told what happens; for metrics. */
 export interface PurgeObserver {
+  /** What was dealt with since the last call; what an engine elsewhere says of its work is not among it until it has been looked for. */
   progressed(counts: OutcomeCounts): void
   /** @param milliseconds since the attempt began. */
   finished(state: PurgeState, milliseconds: number): void
@@ -194,7 +195,7 @@ async function purgeOrInspect(
   const inspection = await purger.inspect(purge, reference, run)
   switch (inspection.state) {
     case 'running':
-      if (inspection.counts) run.progress(inspection.counts)
+      if (inspection.counts) attempt.show(inspection.counts)
       return handedOff(inspection.reference ?? reference, inspection.askAfter)
     case 'finished':
       if (inspection.counts) run.progress(inspection.counts)

@@ -1,16 +1,16 @@
-import { randomUUID } from 'node:crypto'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { IcebergError } from '../iceberg/errors.ts'
-import { type JsonValue, parseJson, printJson } from '../iceberg/json/exact-json.ts'
+import { type JsonValue, parseJson } from '../iceberg/json/exact-json.ts'
 import type { Principal } from '../security/authorizer.ts'
-import { type Answer, Call } from './call.ts'
+import { bareApp, send } from './bare-app.ts'
+import { Call } from './call.ts'
 import type { Dependencies } from './deps.ts'
-import { errorBody, toIcebergError } from './errors.ts'
 import { chooseWarehouse, configAnswer, noSuchWarehouse } from './iceberg/config.ts'
 import { icebergRoutes } from './iceberg/routes.ts'
 import { maxCallback, receiveCallback } from './management/callback.ts'
 import { listCertificates } from './management/certificates.ts'
 import { listPurges, purgePath, retryPurge, showCertificate, showPurge } from './management/purges.ts'
+import { operatorRoutes } from './operator-routes.ts'
 import type { Route } from './route.ts'
 
 declare module 'fastify' {
@@ -21,42 +21,17 @@ declare module 'fastify' {
 }
 
 const anonymous: Principal = { name: 'anonymous' }
-/** Longest name in a path, in characters as sent. */
-const maxParameterLength = 16_384
-
 /** The HTTP application: the Iceberg API of every warehouse, and what operators ask of a server. */
 export function buildApp(deps: Dependencies): FastifyInstance {
-  const app = Fastify({
-    loggerInstance: deps.logger,
-    logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: deps.config.maxBodyBytes,
-    exposeHeadRoutes: false,
-    routerOptions: { maxParamLength: maxParameterLength },
-    forceCloseConnections: 'idle',
-    genReqId: (request) => requestId(request.headers['x-request-id']),
-    frameworkErrors: (error, request, reply) =>
-      void sendError(error, request as FastifyRequest, reply as FastifyReply),
-  }) as unknown as FastifyInstance
+  const app = bareApp(deps)
   app.decorateRequest('rawBody', undefined)
   parseBodies(app)
-  app.setErrorHandler((error, request, reply) => sendError(error, request, reply))
-  app.setNotFoundHandler((request, reply) => sendError(noSuchRoute(request), request, reply))
-  app.addHook('onRequest', async (request, reply) => {
-    void reply.header('x-request-id', request.id)
-  })
-  app.addHook('onResponse', async (request, reply) => {
-    observe(deps, request, reply)
-  })
   operatorRoutes(app, deps)
   managementRoutes(app, deps)
   protocolRoutes(app, deps)
   for (const route of icebergRoutes) mount(app, deps, route)
   refuseOtherMethods(app)
   return app
-}
-
-function requestId(header: string | string[] | undefined): string {
-  return typeof header === 'string' && /^[\w.:-]{1,128}$/.test(header) ? header : randomUUID()
 }
 
 /** JSON with exact numbers; forms only for the token endpoint. An empty body is none: clients send its type with DELETE. */
@@ -158,60 +133,5 @@ function managementRoutes(app: FastifyInstance, deps: Dependencies): void {
       reply,
       await listCertificates(deps, anonymous, request.query as Record<string, string | string[] | undefined>),
     ),
-  )
-}
-
-function operatorRoutes(app: FastifyInstance, deps: Dependencies): void {
-  app.get('/livez', async (_request, reply) => send(reply, { status: 200, body: { status: 'alive' } }))
-  app.get('/readyz', async (request, reply) => {
-    if (deps.draining.aborted) return send(reply, { status: 503, body: { status: 'stopping' } })
-    try {
-      await deps.database.ping()
-      return await send(reply, { status: 200, body: { status: 'ready' } })
-    } catch (error) {
-      request.log.warn({ err: error }, 'the database does not answer')
-      return await send(reply, { status: 503, body: { status: 'the database does not answer' } })
-    }
-  })
-  app.get('/metrics', async (_request, reply) => {
-    const { registry } = deps.metrics
-    return await reply.type(registry.contentType).send(await registry.metrics())
-  })
-}
-
-function send(reply: FastifyReply, answer: Answer): FastifyReply {
-  const { status, body, headers } = answer
-  if (headers) void reply.headers(headers)
-  void reply.code(status)
-  if (body === undefined) return reply.send()
-  return reply.type('application/json').send(Buffer.isBuffer(body) ? body : printJson(body))
-}
-
-function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const failure = toIcebergError(error, request.id)
-  if (failure.status >= 500) request.log.error({ err: error }, failure.message)
-  if (failure.retryAfterSeconds !== undefined) void reply.header('retry-after', failure.retryAfterSeconds)
-  void reply.code(failure.status)
-  if (request.method === 'HEAD') return reply.send()
-  return reply.type('application/json').send(printJson(errorBody(failure)))
-}
-
-function noSuchRoute(request: FastifyRequest): IcebergError {
-  const path = request.url.split('?', 1)[0]!.slice(0, 200)
-  return new IcebergError('NoSuchRouteException', `This server has no ${request.method} ${path}`)
-}
-
-function observe(deps: Dependencies, request: FastifyRequest, reply: FastifyReply): void {
-  const route = request.routeOptions.url ?? 'none'
-  const status = String(reply.statusCode)
-  deps.metrics.httpSeconds.observe({ method: request.method, route, status }, reply.elapsedTime / 1_000)
-  request.log.info(
-    {
-      method: request.method,
-      path: request.url.split('?', 1)[0],
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime * 10) / 10,
-    },
-    'request',
   )
 }

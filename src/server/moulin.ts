@@ -4,7 +4,6 @@ import type { FastifyInstance } from 'fastify'
 import { type Logger, pino } from 'pino'
 import { SqlCatalog } from '../catalog/sql/sql-catalog.ts'
 import type { Config, WarehouseConfig } from '../config/config.ts'
-import { isLoopback } from '../config/loopback.ts'
 import type { Database } from '../database/database.ts'
 import { migrate } from '../database/migrate.ts'
 import { openDatabase } from '../database/open.ts'
@@ -18,6 +17,7 @@ import { allowAll } from '../security/authorizer.ts'
 import { openFileIO } from '../storage/open.ts'
 import { buildApp } from './app.ts'
 import type { Dependencies, Warehouse } from './deps.ts'
+import { refuseExposure } from './exposure.ts'
 import { pruneIdempotencyKeys } from './idempotency.ts'
 import { purgeObserver } from './purge-observer.ts'
 import { PurgeThread } from './workers/purge-thread.ts'
@@ -47,11 +47,7 @@ export interface StartOptions {
  */
 export async function startMoulin(config: Config, options: StartOptions = {}): Promise<Moulin> {
   const { server } = config
-  if (!isLoopback(server.host) && !server.allowInsecure) {
-    throw new Error(
-      `server.host ${server.host} can be reached from other machines, and nobody is authenticated yet. Use 127.0.0.1, or set server.allowInsecure: true if the network protects the server.`,
-    )
-  }
+  refuseExposure(server)
   const logger = options.logger ?? pino({ level: config.logging.level })
   const identity = `${hostname()}:${process.pid}`
   const draining = new AbortController()

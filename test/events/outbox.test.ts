@@ -1,40 +1,30 @@
-import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import type { CloudEvent } from '../../src/events/event.ts'
-import { EventOutbox, recordEvents } from '../../src/events/outbox.ts'
-import { EventRelay } from '../../src/events/relay.ts'
-import type { EventSink } from '../../src/events/sink.ts'
+import type { Database } from '../../src/database/database.ts'
+import { type CloudEvent, cloudEvent } from '../../src/events/event.ts'
+import { recordEvents } from '../../src/events/outbox.ts'
+import { type IcebergPurger, type Inspection, RetryablePurgeError } from '../../src/purge/purger.ts'
 import { dialects } from '../../src/testing/databases.ts'
 import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 
-const logger = pino({ level: 'silent' })
+/** What is in the outbox, in the order in which it was recorded. */
+async function recorded({ reader }: Database): Promise<CloudEvent[]> {
+  const rows = await reader.selectFrom('events').selectAll().orderBy('sequence').execute()
+  return rows.map(cloudEvent)
+}
 
-/** Keeps what it is sent, and fails as often as it is told. */
-class Memory implements EventSink {
-  readonly events: CloudEvent[] = []
-  failures = 0
-  isClosed = false
-
-  async send(events: readonly CloudEvent[]): Promise<void> {
-    this.events.push(...events)
-    if (this.failures-- > 0) throw new Error('not today')
-  }
-
-  async close(): Promise<void> {
-    this.isClosed = true
-  }
-
-  /** In the order of the first time. */
-  get unique(): CloudEvent[] {
-    return [...new Map(this.events.map((event) => [event.id, event])).values()]
-  }
+/** Has a worker claim the purge, and die. */
+async function expire({ database, ledger }: PurgeFixture, id: string): Promise<void> {
+  await ledger.claim(id, 'test:2', 60_000)
+  await database.transaction(async (tx) => {
+    await tx.updateTable('purges').set({ lease_expires_at: 0 }).where('id', '=', id).execute()
+  })
 }
 
 describe.each(dialects)('events, recorded on %s', (dialect) => {
   it('tell of every change to namespaces, tables and purges, in the transaction of the change', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const { catalog, ledger, database } = fixture
-    await recordEvents(database, true)
+    await recordEvents(database, ['x'])
     const table = await fixture.table('t')
     await catalog.renameTable(table.identifier, { namespace: ['ns'], name: 'u' })
     await expect(
@@ -46,7 +36,7 @@ describe.each(dialects)('events, recorded on %s', (dialect) => {
     const id = await fixture.drop('u')
     await fixture.run(id)
     await catalog.dropNamespace(['ns'])
-    const events = await new EventOutbox(database, 'a').next(100)
+    const events = await recorded(database)
     expect(events.map(({ type }) => type)).toEqual([
       'moulin.namespace.created',
       'moulin.table.created',
@@ -81,13 +71,13 @@ describe.each(dialects)('events, recorded on %s', (dialect) => {
     await using fixture = await PurgeFixture.open(dialect)
     const { catalog, database, io } = fixture
     const table = await fixture.table('t')
-    await recordEvents(database, true)
+    await recordEvents(database, ['x'])
     const again = `${table.purge.metadataLocation}.2`
     await io.copy(table.purge.metadataLocation, again)
     await catalog.registerTable(['ns'], { name: 't', metadataLocation: again, overwrite: true })
     await io.deleteFiles([again])
     await fixture.run(await fixture.drop('t'))
-    const events = await new EventOutbox(database, 'a').next(100)
+    const events = await recorded(database)
     const committed = events.find(({ type }) => type === 'moulin.table.committed')
     expect(committed?.data).toMatchObject({
       'metadata-location': again,
@@ -97,45 +87,61 @@ describe.each(dialects)('events, recorded on %s', (dialect) => {
     expect(failed?.data.error).toContain(again)
   })
 
+  it('say nothing of an engine that is only asked, and of what comes of it as from handed off', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const { database } = fixture
+    await recordEvents(database, ['x'])
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const answers: (() => Inspection)[] = []
+    const purger: IcebergPurger = {
+      name: 'elsewhere',
+      waits: false,
+      purge: async () => ({ kind: 'handed_off', reference: 'job-1' }),
+      inspect: async () => answers.shift()?.() ?? { state: 'running' },
+    }
+    const run = async () => await fixture.run(id, { purger, backoff: { base: 0, max: 0 } })
+    const told = async () => {
+      const events = await recorded(database)
+      return events.flatMap(({ type, data }) =>
+        data.purge === id ? [`${data['previous-state'] ?? ''} ${type.slice('moulin.purge.'.length)}`] : [],
+      )
+    }
+    for (let times = 0; times < 4; times++) await run()
+    const handedOff = [' pending', 'pending running', 'running handed_off']
+    expect(await told()).toEqual(handedOff)
+    // Its lease runs out: the next claim goes on with the same inspection.
+    await expire(fixture, id)
+    expect(await run()).toMatchObject({ state: 'handed_off' })
+    expect(await told()).toEqual(handedOff)
+    answers.push(() => {
+      throw new RetryablePurgeError('the engine is away')
+    })
+    await run()
+    await run()
+    answers.push(() => ({ state: 'finished' }))
+    expect(await run()).toMatchObject({ state: 'succeeded' })
+    expect(await told()).toEqual([
+      ...handedOff,
+      'handed_off pending',
+      'pending running',
+      'running handed_off',
+      'handed_off succeeded',
+    ])
+  })
+
   it('are recorded only while somebody wants them', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const { database } = fixture
-    const outbox = new EventOutbox(database, 'a')
     await fixture.table('before')
-    expect(await outbox.next(10)).toEqual([])
-    await recordEvents(database, true)
-    await recordEvents(database, true)
+    expect(await recorded(database)).toEqual([])
+    await recordEvents(database, ['x'])
+    await recordEvents(database, ['x'])
     await fixture.table('t')
-    expect(await outbox.next(10)).toHaveLength(1)
-    await recordEvents(database, false)
-    expect(await outbox.next(10)).toEqual([])
+    expect(await recorded(database)).toHaveLength(1)
+    await recordEvents(database, [])
+    expect(await recorded(database)).toEqual([])
     await fixture.table('after')
-    expect(await outbox.next(10)).toEqual([])
-  })
-
-  it('are sent to every sink, in order, by one server at a time, again after a failure', async () => {
-    await using fixture = await PurgeFixture.open(dialect)
-    const { database, catalog } = fixture
-    await recordEvents(database, true)
-    const [steady, shaky, other] = [new Memory(), new Memory(), new Memory()]
-    shaky.failures = 2
-    for (let index = 0; index < 5; index++) await catalog.createNamespace([`n${index}`], {})
-    const first = new EventRelay({ database, sinks: [steady, shaky], owner: 'a', logger })
-    await expect.poll(() => steady.events.length, { timeout: 10_000 }).toBeGreaterThan(0)
-    const second = new EventRelay({ database, sinks: [other], owner: 'b', logger })
-    const outbox = new EventOutbox(database, 'c')
-    await expect.poll(() => outbox.next(10), { timeout: 20_000 }).toEqual([])
-    const names = ['n0', 'n1', 'n2', 'n3', 'n4']
-    expect(shaky.events).toHaveLength(15)
-    for (const sink of [steady, shaky]) {
-      expect(sink.unique.map(({ data }) => data.namespace)).toEqual(names.map((name) => [name]))
-    }
-    expect(other.events).toEqual([])
-    await first.stop()
-    expect([steady.isClosed, shaky.isClosed]).toEqual([true, true])
-    // Its lease is free: the other takes over.
-    await catalog.createNamespace(['late'], {})
-    await expect.poll(() => other.events.length, { timeout: 10_000 }).toBe(1)
-    await second.stop()
+    expect(await recorded(database)).toEqual([])
   })
 })

@@ -1,5 +1,5 @@
 import type { EntryTable, NamespaceTable, PlaceTable } from './catalog.ts'
-import type { EventOutboxTable, EventTable } from './events.ts'
+import type { EventOutboxTable, EventSinkTable, EventTable } from './events.ts'
 import type { IdempotencyTable } from './idempotency.ts'
 import type {
   CertificateHeadTable,
@@ -22,4 +22,5 @@ export interface Schema {
   idempotency_keys: IdempotencyTable
   event_outbox: EventOutboxTable
   events: EventTable
+  event_sinks: EventSinkTable
 }

@@ -48,6 +48,8 @@ export interface PurgeTable {
   max_attempts: number
   /** 0 is ordinary; higher goes first. */
   priority: number
+  /** The state in which the last claim has found it; a lease that ran out changes nothing about it. Null before the first. */
+  claimed_from: PurgeState | null
   lease_owner: string | null
   /** Fencing token, grows with every claim. */
   lease_epoch: number

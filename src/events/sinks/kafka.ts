@@ -21,27 +21,45 @@ export function kafkaSink(given: Readonly<Record<string, unknown>>): EventSink {
 }
 
 class KafkaSink implements EventSink {
+  readonly name: string
   readonly #connection: KafkaConnection
-  readonly #publisher: Publisher
   readonly #topic: string
   readonly #closing = new AbortController()
+  #publisher: Publisher
   #isThere = false
 
   constructor(connection: KafkaConnection, topic: string) {
+    this.name = `kafka:${topic}@${connection.brokers.toSorted().join(',')}`
     this.#connection = connection
     this.#publisher = new Publisher(connection)
     this.#topic = topic
   }
 
-  async send(events: readonly CloudEvent[]): Promise<void> {
-    if (!this.#isThere) await createTopics(this.#connection, [this.#topic], this.#closing.signal)
-    this.#isThere = true
+  async send(events: readonly CloudEvent[], signal: AbortSignal): Promise<void> {
+    if (!this.#isThere) {
+      await createTopics(this.#connection, [this.#topic], AbortSignal.any([this.#closing.signal, signal]))
+      // At an abort it may have ended early.
+      signal.throwIfAborted()
+      this.#isThere = true
+    }
     const messages = events.map((event) => ({ key: event.subject, body: event, headers }))
-    await this.#publisher.publish(this.#topic, ...messages)
+    const onAbort = () => this.#discardPublisher()
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await this.#publisher.publish(this.#topic, ...messages)
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
   }
 
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#publisher.close()
+  }
+
+  /** What it has under way must not stand before the next batch. */
+  #discardPublisher(): void {
+    void this.#publisher.close()
+    this.#publisher = new Publisher(this.#connection)
   }
 }

@@ -2,7 +2,7 @@
 import { type Selectable, sql } from 'kysely'
 import type { Executor, Transaction } from '../../database/database.ts'
 import { dialectOf } from '../../database/dialect.ts'
-import type { PurgeTable } from '../../database/schema/purges.ts'
+import type { PurgeState, PurgeTable } from '../../database/schema/purges.ts'
 import { sharedWith } from '../guard.ts'
 import type { Purge, Tally } from '../purger.ts'
 import { parseTally } from '../tally.ts'
@@ -94,6 +94,8 @@ export async function takeLease(
     .updateTable('purges')
     .set((where) => ({
       state: 'running',
+      // Of a lease that ran out, what its claim had found.
+      claimed_from: sql<PurgeState>`CASE WHEN state = 'running' THEN claimed_from ELSE state END`,
       lease_owner: owner,
       lease_epoch: where('lease_epoch', '+', 1),
       lease_expires_at: now + leaseTime,

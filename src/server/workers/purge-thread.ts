@@ -35,11 +35,17 @@ export class PurgeThread implements PurgeWorker {
   #exited: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
   #stopping = false
+  #isWorking = false
   #delay = firstDelay
 
   constructor(options: PurgeThreadOptions) {
     this.#options = options
     this.#begin()
+  }
+
+  /** False while it opens what it needs, and after it died. */
+  get isWorking(): boolean {
+    return this.#isWorking
   }
 
   notify(): void {
@@ -70,6 +76,10 @@ export class PurgeThread implements PurgeWorker {
     const began = performance.now()
     const observers = new Map(Object.keys(config.warehouses).map((name) => [name, observe?.(name)]))
     thread.on('message', (news: News) => {
+      if (news.kind === 'started') {
+        this.#isWorking = true
+        return
+      }
       const observer = observers.get(news.warehouse)
       if (news.kind === 'progressed') observer?.progressed(news.counts)
       else observer?.finished(news.state, news.milliseconds)
@@ -79,6 +89,7 @@ export class PurgeThread implements PurgeWorker {
     this.#exited = new Promise((resolve) => {
       thread.once('exit', () => {
         this.#thread = undefined
+        this.#isWorking = false
         resolve()
         if (this.#stopping) return
         if (performance.now() - began > healthyAfter) this.#delay = firstDelay

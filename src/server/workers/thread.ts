@@ -22,6 +22,7 @@ const worker = startPurgeWorker(config, {
 port.on('message', (order: Order) => void obey(order))
 // The thread dies of what it cannot open; the server says so and tries again.
 await worker
+tell({ kind: 'started' })
 
 async function obey(order: Order): Promise<void> {
   if (order === 'notify') return (await worker).notify()
