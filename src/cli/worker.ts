@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { describeDatabase } from '../database/open.ts'
 import { PurgeThread } from '../server/workers/purge-thread.ts'
+import { explainingDatabase } from './database-trouble.ts'
 import { type ConfigOptions, configOf } from './options.ts'
 import { stopOnSignals } from './signals.ts'
 import { styleFor } from './style.ts'
@@ -11,7 +12,9 @@ export async function work(options: ConfigOptions): Promise<void> {
   const config = await configOf(options)
   const style = styleFor(process.stderr)
   const logger = pino({ level: config.logging.level })
-  const worker = new PurgeThread({ config, logger, stopTimeout: config.server.shutdownTimeout })
+  const worker = await explainingDatabase(config, () =>
+    PurgeThread.start({ config, logger, stopTimeout: config.server.shutdownTimeout }),
+  )
   console.error(
     [
       `${style.bold(`Moulin ${version()}`)} works on the purges of ${Object.keys(config.warehouses).join(', ')}`,

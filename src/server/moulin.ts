@@ -110,7 +110,7 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
     }
     app = buildApp(deps)
     if (options.workers ?? true) {
-      thread = new PurgeThread({
+      thread = PurgeThread.beside({
         config,
         logger,
         observe: (name) => purgeObserver(metrics, name),

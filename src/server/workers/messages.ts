@@ -14,6 +14,8 @@ export type Order = 'notify' | 'stop'
 
 /** From the thread to the server. */
 export type News =
+  /** It works on purges. */
+  | { readonly kind: 'started' }
   | { readonly kind: 'progressed'; readonly warehouse: string; readonly counts: OutcomeCounts }
   | {
       readonly kind: 'finished'
