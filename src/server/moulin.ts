@@ -110,7 +110,7 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
     }
     app = buildApp(deps)
     if (options.workers ?? true) {
-      thread = PurgeThread.beside({
+      thread = new PurgeThread({
         config,
         logger,
         observe: (name) => purgeObserver(metrics, name),

@@ -14,7 +14,7 @@ export type Order = 'notify' | 'stop'
 
 /** From the thread to the server. */
 export type News =
-  /** It works on purges. */
+  /** Everything is open. */
   | { readonly kind: 'started' }
   | { readonly kind: 'progressed'; readonly warehouse: string; readonly counts: OutcomeCounts }
   | {

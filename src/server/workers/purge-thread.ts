@@ -47,12 +47,11 @@ export class PurgeThread implements PurgeWorker {
     return thread
   }
 
-  /** Begins, beside a server that has opened already all that the thread opens: whatever it dies of will pass. */
-  static beside(options: PurgeThreadOptions): PurgeThread {
-    return new PurgeThread(options, true)
-  }
-
-  private constructor(options: PurgeThreadOptions, isLasting: boolean) {
+  /**
+   * @param isLasting whether one that dies before it ever worked is begun again, as beside a server, which has opened already all
+   * that the thread opens: whatever it dies of will pass.
+   */
+  constructor(options: PurgeThreadOptions, isLasting = true) {
     this.#options = options
     this.#isLasting = isLasting
     // Nobody may wait for it.
