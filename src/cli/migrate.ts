@@ -3,12 +3,17 @@ import { migrate, pendingMigrations } from '../database/migrate.ts'
 import { migrations } from '../database/migrations/index.ts'
 import { describeDatabase, openDatabase } from '../database/open.ts'
 import { sqliteFile } from './database-file.ts'
+import { explainingDatabase } from './database-trouble.ts'
 import { type ConfigOptions, configOf } from './options.ts'
 import { plural, styleFor } from './style.ts'
 
 /** `moulin migrate` */
 export async function migrateDatabase(options: ConfigOptions & { readonly check?: boolean }): Promise<void> {
-  const { url } = (await configOf(options)).database
+  const config = await configOf(options)
+  await explainingDatabase(config, () => bringUpToDate(config.database.url, options))
+}
+
+async function bringUpToDate(url: string, options: { readonly check?: boolean }): Promise<void> {
   const style = styleFor(process.stdout)
   const name = describeDatabase(url)
   const say = (names: readonly string[], done: string) => {

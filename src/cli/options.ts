@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 
@@ -12,6 +12,20 @@ export function withConfigOptions(command: Command): Command {
   return command
     .option('-c, --config <file>', 'YAML file with the configuration (default: $MOULIN_CONFIG, else none)')
     .option('--verbose', 'show stacks of errors')
+}
+
+/** For commands that ask a running server. */
+export function withServerOptions(command: Command): Command {
+  const url = new Option('--url <url>', 'the server')
+    .env('MOULIN_URL')
+    .default('http://127.0.0.1:8181')
+    .argParser(parseUrl)
+  return command.addOption(url).option('--verbose', 'show stacks of errors')
+}
+
+function parseUrl(text: string): string {
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text
+  throw new InvalidArgumentError('It is no URL of a server, such as http://127.0.0.1:8181.')
 }
 
 /** Argument parser for commander: a port. */

@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { CommandError, reportFailure } from './failure.ts'
-import { parsePort, withConfigOptions } from './options.ts'
+import { parsePort, withConfigOptions, withServerOptions } from './options.ts'
 import { version } from './version.ts'
 
 /**
  * Parses the command line and runs the command. Each command is imported only when it is asked for. Exit codes: 0 done,
- * 1 failed (the reason is on standard error), 2 the command line is wrong.
+ * 1 failed (the reason is on standard error), 2 the command line is wrong, 3 a purge could not be watched.
  */
 export async function run(args: readonly string[]): Promise<void> {
   const program = buildProgram()
@@ -94,9 +94,9 @@ SIGINT or SIGTERM finishes the batches in flight and hands the purges back; a se
     .action(async (options) => (await import('./migrate.ts')).migrateDatabase(options))
 
   withConfigOptions(program.command('doctor'))
-    .summary('check database, storage and clock, and say what to do')
+    .summary('check database, storage, purgers and clock, and say what to do')
     .description(
-      'Checks what a server with this configuration will need: connects to the database and writes (rolled back), writes, lists and deletes a small file in every warehouse, asks S3 buckets for versioning and object lock, compares clocks. Exit code 1 when something will not work.',
+      'Checks what a server with this configuration will need: connects to the database and writes (rolled back), writes, lists and deletes a small file in every warehouse, asks S3 buckets for versioning and object lock, makes the purgers and the sinks of events, tries whether Kafka takes connections, compares clocks. Exit code 1 when something will not work.',
     )
     .action(async (options) => (await import('./doctor/doctor.ts')).doctor(options))
 
@@ -104,12 +104,7 @@ SIGINT or SIGTERM finishes the batches in flight and hands the purges back; a se
     .command('purges')
     .summary('see the purges of a running server, try failed ones again')
   const purgeCommand = (usage: string, summary: string) =>
-    purges
-      .command(usage)
-      .summary(summary)
-      .description(summary)
-      .option('--url <url>', 'the server', process.env.MOULIN_URL ?? 'http://127.0.0.1:8181')
-      .option('--verbose', 'show stacks of errors')
+    withServerOptions(purges.command(usage)).summary(summary).description(summary)
   purgeCommand('list', 'the latest purges, a line each').action(async (options) =>
     (await import('./purges.ts')).listPurges(options),
   )
@@ -123,21 +118,23 @@ SIGINT or SIGTERM finishes the batches in flight and hands the purges back; a se
       false,
     )
     .action(async (id, options) => (await import('./purges.ts')).retryPurge(id, options))
-  purgeCommand('watch <id>', 'follow a purge to its end; exit code 1 unless it succeeds').action(
-    async (id, options) => (await import('./purges.ts')).watchPurge(id, options),
-  )
+  purgeCommand('watch <id>', 'follow a purge to its end, through restarts of the server')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 when it has succeeded; 1 when it has failed, was held or cancelled; 3 when it could not be watched: there is
+no such purge, no server answers, or none did for a minute.`,
+    )
+    .action(async (id, options) => (await import('./purges.ts')).watchPurge(id, options))
 
   const certificates = program
     .command('certificates')
     .summary('take out the accounts of finished purges, and check them')
-  certificates
-    .command('export')
+  withServerOptions(certificates.command('export'))
     .summary('print the certificates of a warehouse, one a line')
     .description('Prints the certificates of a warehouse with their hashes, one a line (NDJSON).')
     .requiredOption('--warehouse <name>', 'whose certificates')
     .option('--after <sequence>', 'only those after this one', '0')
-    .option('--url <url>', 'the server', process.env.MOULIN_URL ?? 'http://127.0.0.1:8181')
-    .option('--verbose', 'show stacks of errors')
     .action(async (options) => (await import('./certificates.ts')).exportCertificates(options))
   certificates
     .command('verify <file>')

@@ -1,8 +1,9 @@
 import { type OutcomeCounts, outcomes, stages } from '../purge/purger.ts'
 import { formatCount } from './style.ts'
 
-/** Characters of a progress bar. */
-const width = 24
+/** Characters of a progress bar, and of the shortest that still says something. */
+const barWidth = 24
+const leastBarWidth = 8
 /** Milliseconds over which the rate is taken. */
 const window = 30_000
 
@@ -33,15 +34,41 @@ export class ErasureRate {
   }
 }
 
-/** One line: a bar, the share, files of how many, the rate, and when it will be over. */
-export function progressLine({ files, rate }: Erasure, expected: number | undefined): string {
+/**
+ * One line: a bar, the share, files of how many, the rate, and when it will be over. Where that is too long, the bar is shortened
+ * first, then left out; then the rate, then the time.
+ *
+ * @param columns characters that there is room for.
+ */
+export function progressLine(
+  { files, rate }: Erasure,
+  expected: number | undefined,
+  columns = Number.POSITIVE_INFINITY,
+): string {
   const speed = rate === undefined ? '' : `  ${formatCount(Math.round(rate))} files/s`
-  if (expected === undefined || expected === 0) return `${formatCount(files)} files${speed}`
+  if (expected === undefined || expected === 0) {
+    const count = `${formatCount(files)} files`
+    return firstFitting([`${count}${speed}`, count], columns)
+  }
   const share = Math.min(1, files / expected)
-  const filled = Math.floor(share * width)
-  const bar = `${'█'.repeat(filled)}${'░'.repeat(width - filled)}`
+  const count = `${Math.floor(share * 100)} %  ${formatCount(files)} of ${formatCount(expected)} files`
   const left = rate === undefined || files >= expected ? '' : `  ${duration((expected - files) / rate)} left`
-  return `${bar} ${Math.floor(share * 100)} %  ${formatCount(files)} of ${formatCount(expected)} files${speed}${left}`
+  const texts = [`${count}${speed}${left}`, `${count}${left}`, count]
+  return firstFitting(
+    texts.flatMap((text) => [withBar(share, text, columns), text]),
+    columns,
+  )
+}
+
+function withBar(share: number, text: string, columns: number): string {
+  const width = Math.max(leastBarWidth, Math.min(barWidth, columns - text.length - 1))
+  const filled = Math.floor(share * width)
+  return `${'█'.repeat(filled)}${'░'.repeat(width - filled)} ${text}`
+}
+
+/** The first of the texts that is short enough; when none is, what there is room for of the last. */
+function firstFitting(texts: readonly string[], columns: number): string {
+  return texts.find((text) => text.length <= columns) ?? texts.at(-1)!.slice(0, Math.max(0, columns))
 }
 
 /** Seconds in the two largest units that matter. */

@@ -4,6 +4,7 @@ import { isLoopback } from '../config/loopback.ts'
 import { describeDatabase } from '../database/open.ts'
 import { type Moulin, startMoulin } from '../server/moulin.ts'
 import { connectionLines } from './connection-lines.ts'
+import { explainingDatabase } from './database-trouble.ts'
 import { CommandError } from './failure.ts'
 import { explainListening } from './listening.ts'
 import { type ConfigOptions, configOf } from './options.ts'
@@ -26,7 +27,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const config = await configOf(options)
   const style = styleFor(process.stderr)
   if (!isLoopback(config.server.host)) console.error(insecureWarning(config, style))
-  const moulin = await start(config, options.workers)
+  const moulin = await explainingDatabase(config, () => start(config, options.workers))
   console.error(welcome(config, moulin, options, style))
   stopOnSignals(async (signal) => {
     console.error(style.dim(`${signal}: finishing the requests under way …`))

@@ -9,6 +9,7 @@ import { type KafkaOptions, kafkaOptions } from '../purge/purgers/kafka/options.
 import { TaskConsumer } from '../purge/purgers/kafka/task-consumer.ts'
 import type { TaskWarehouse } from '../purge/purgers/kafka/task-worker.ts'
 import { openFileIO } from '../storage/open.ts'
+import { explainingDatabase } from './database-trouble.ts'
 import { CommandError } from './failure.ts'
 import { type ConfigOptions, configOf } from './options.ts'
 import { stopOnSignals } from './signals.ts'
@@ -26,7 +27,8 @@ export async function workOnKafka(options: ConfigOptions): Promise<void> {
   const config = await configOf(options)
   const clusters = clustersOf(config)
   const style = styleFor(process.stderr)
-  const worker = await startKafkaWorker(config, clusters, pino({ level: config.logging.level }))
+  const logger = pino({ level: config.logging.level })
+  const worker = await explainingDatabase(config, () => startKafkaWorker(config, clusters, logger))
   console.error(
     [
       `${style.bold(`Moulin ${version()}`)} does the tasks of ${clusters.flatMap(({ names }) => names).join(', ')}`,

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import type { Config } from '../config/config.ts'
 import { describeDatabase } from '../database/open.ts'
 import { startWorkerProcess, type WorkerProcess } from '../server/workers/worker-process.ts'
+import { explainingDatabase } from './database-trouble.ts'
 import { CommandError } from './failure.ts'
 import { explainListening } from './listening.ts'
 import { type ConfigOptions, configOf } from './options.ts'
@@ -18,7 +19,7 @@ interface WorkerOptions extends ConfigOptions {
 export async function work({ port, ...options }: WorkerOptions): Promise<void> {
   const config = await configOf(options)
   const style = styleFor(process.stderr)
-  const worker = await start(config, port)
+  const worker = await explainingDatabase(config, () => start(config, port))
   console.error(
     [
       `${style.bold(`Moulin ${version()}`)} works on the purges of ${Object.keys(config.warehouses).join(', ')}`,

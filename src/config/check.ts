@@ -46,7 +46,7 @@ function checkObject(given: unknown, definition: Definition, key: KeyPath, probl
     return given === undefined ? undefined : value
   if (properties === undefined) return checkMap(given, definition, key, problems)
   if (Object.keys(value).length < (definition.minProperties ?? 0)) {
-    problems.push({ key, message: `is empty; give at least one of ${Object.keys(properties).join(', ')}.` })
+    problems.push({ key, message: `is empty; ${missing(definition)}.` })
   }
   for (const name of Object.keys(value)) {
     if (!Object.hasOwn(properties, name)) problems.push(unknownKey([...key, name], Object.keys(properties)))
@@ -56,7 +56,8 @@ function checkObject(given: unknown, definition: Definition, key: KeyPath, probl
       const path = [...key, name]
       const member = Object.hasOwn(value, name) ? value[name] : undefined
       if (member === undefined && required.includes(name)) {
-        problems.push({ key: path, message: `is missing; expected ${expectation(property)}.` })
+        problems.push({ key: path, message: `is missing; ${missing(property)}.` })
+        return [name, undefined]
       }
       const optional = property.oneOf !== undefined && member === undefined
       return [name, optional ? undefined : checkValue(member, property, path, problems)]
@@ -141,7 +142,7 @@ function isAcceptable(value: unknown, definition: Definition): boolean {
 function isAcceptableText(text: string, definition: Definition): boolean {
   if (text.length < (definition.minLength ?? 0)) return false
   if (definition.pattern !== undefined && !new RegExp(definition.pattern).test(text)) return false
-  if (definition['x-unit'] === 'duration') return parseDuration(text) !== undefined
+  if (definition['x-unit'] === 'duration') return (parseDuration(text) ?? -1) >= leastDuration(definition)
   if (definition['x-unit'] === 'size') return (parseSize(text) ?? 0) >= (definition.minimum ?? 0)
   return true
 }
@@ -157,15 +158,30 @@ function unknownKey(key: KeyPath, known: readonly string[]): Problem {
   }
 }
 
+/** Milliseconds. */
+function leastDuration(definition: Definition): number {
+  return parseDuration(definition['x-minimum'] ?? '0s')!
+}
+
+/** What to do about something that is not there. */
+function missing(definition: Definition): string {
+  if (definition.type !== 'object') return `expected ${expectation(definition)}`
+  return `give at least one of ${Object.keys(definition.properties ?? {}).join(', ')}`
+}
+
 /** What stands at the end of "expected …". */
 function expectation(definition: Definition): string {
   if (definition.enum !== undefined) return oneOf(definition.enum.map((word) => JSON.stringify(word)))
-  if (definition['x-unit'] === 'duration')
-    return 'a duration with its unit: "500ms", "30s", "5m", "2h" or "7d"'
+  if (definition['x-unit'] === 'duration') {
+    const least = definition['x-minimum']
+    return `a duration${least === undefined ? '' : ` of at least "${least}",`} with its unit: "500ms", "30s", "5m", "2h" or "7d"`
+  }
   if (definition['x-unit'] === 'size') return 'a number of bytes, or a size such as "512KiB" or "64MiB"'
   if (definition.type === 'boolean') return 'true or false'
   if (definition.type === 'integer') {
-    return `an integer from ${definition.minimum} to ${definition.maximum}`
+    return definition.maximum === undefined
+      ? `an integer of at least ${definition.minimum}`
+      : `an integer from ${definition.minimum} to ${definition.maximum}`
   }
   const example = definition.examples?.map((each) => JSON.stringify(each)).join(' or ')
   return example === undefined ? 'a string' : `a string such as ${example}`

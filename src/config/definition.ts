@@ -3,8 +3,9 @@
  * The configuration file, defined once: a JSON Schema. From it come the checks and defaults (`check.ts`), the types
  * ({@link Checked}), `schema/config.schema.json` for editors, and docs/reference/configuration.md.
  *
- * Three annotations are ours: `x-unit` (text such as "30s" or "64MiB" that becomes milliseconds or bytes), `x-names`
- * (what the keys of a mapping are called), and `writeOnly`, JSON Schema's own word, marks secrets.
+ * Three annotations are ours: `x-unit` (text such as "30s" or "64MiB" that becomes milliseconds or bytes), `x-minimum`
+ * (the shortest duration) and `x-names` (what the keys of a mapping are called). `writeOnly`, JSON Schema's own word, marks
+ * secrets.
  */
 
 /** Schema keywords that the definition uses. */
@@ -28,6 +29,7 @@ export interface Definition {
   readonly maximum?: number
   readonly writeOnly?: boolean
   readonly 'x-unit'?: 'duration' | 'size'
+  readonly 'x-minimum'?: string
   readonly 'x-names'?: string
 }
 
@@ -76,7 +78,7 @@ const purger = {
   type: 'string',
   minLength: 1,
   description:
-    'How the files of dropped tables get erased: the alias of a built-in purger, or a module: a package, or a path relative to this file.',
+    'How the files of dropped tables get erased: the alias of a built-in purger (`jdbc-async` is another name of `sql-async`), or a module: a package, or a path relative to this file.',
   examples: ['synchronous', 'sql-async', '@acme/moulin-batch', './purger.js'],
 } as const
 
@@ -138,8 +140,9 @@ const terms = {
   },
   leaseTimeout: {
     ...duration,
+    'x-minimum': '1s',
     description:
-      'After this time without a sign of life, another server takes up a purge. Signs are given every third of it, and at least every second.',
+      'After this time without a sign of life, another server takes up a purge. Signs are given every third of it, and at least every second. At least `1s`.',
   },
   maxAttempts: {
     type: 'integer',
@@ -151,7 +154,10 @@ const terms = {
     ...duration,
     description: 'Wait before the second attempt, at most; doubles with every further one.',
   },
-  backoffMax: { ...duration, description: 'Longest wait between two attempts.' },
+  backoffMax: {
+    ...duration,
+    description: 'Longest wait between two attempts; not shorter than `backoffBase`.',
+  },
   completedRetention: {
     ...duration,
     description:
@@ -379,8 +385,10 @@ export const definition = {
         },
         pollInterval: {
           ...duration,
+          'x-minimum': '50ms',
           default: '5s',
-          description: 'How often this server looks for purges that are due, beside those it is told of.',
+          description:
+            'How often this server looks for purges that are due, beside those it is told of. At least `50ms`.',
         },
         claimBatch: {
           type: 'integer',

@@ -392,10 +392,44 @@ describe('what is refused', () => {
       'storage.allowedLocations.0 is an integer; expected a string',
     ],
     ['purge: {views: 1}', 'purge.views is an integer; expected true or false.'],
+    ['purge: {filesPerSecond: 0}', 'purge.filesPerSecond is an integer; expected an integer of at least 1.'],
+    [
+      'purge: {routes: [{when: {minFiles: 0}, purger: x}]}',
+      'when.minFiles is an integer; expected an integer of at least 1.',
+    ],
+    [
+      'purge: {leaseTimeout: 0s}',
+      'purge.leaseTimeout is a string; expected a duration of at least "1s", with',
+    ],
+    ['purge: {pollInterval: 49ms}', 'purge.pollInterval is a string; expected a duration of at least "50ms"'],
+    [
+      'warehouses: {a: {location: x, purge: {leaseTimeout: 999ms}}}',
+      'warehouses.a.purge.leaseTimeout is a string; expected a duration of at least "1s"',
+    ],
   ])('%s', async (text, expected) => {
     const { problems, message } = await problemsOf(parseConfig(text))
     expect(problems.join('\n')).toContain(expected)
     expect(message).not.toContain('hunter2')
+  })
+
+  it('a route without its conditions, once', async () => {
+    const { problems } = await problemsOf(parseConfig('purge: {routes: [{purger: x}]}'))
+    expect(problems).toEqual([
+      'purge.routes.0.when is missing; give at least one of minFiles, property, value.',
+    ])
+  })
+
+  it('a first wait above the longest, with both keys, where it was set', async () => {
+    const of = async (text: string) => (await problemsOf(parseConfig(text))).message
+    expect(await of('purge: {backoffMax: 10s}')).toMatch(
+      /purge\.backoffMax \(line 1\) is shorter than purge\.backoffBase, set or by default/,
+    )
+    const warehouse = (terms: string) => `warehouses: {a: {location: x, purge: {${terms}}}}`
+    expect(await of(warehouse('backoffBase: 2h'))).toMatch(
+      /one problem.*warehouses\.a\.purge\.backoffBase \(line 1\) is longer than warehouses\.a\.purge\.backoffMax/s,
+    )
+    expect(await of(warehouse('backoffBase: 2h, backoffMax: 1h'))).toMatch(/one problem/)
+    await parseConfig(warehouse('backoffBase: 1h, backoffMax: 1h'))
   })
 
   it('a host that others reach, unless it is said that this is meant', async () => {

@@ -5,7 +5,7 @@ import { canonicalLocation } from '../storage/location.ts'
 import type { Config, PurgeConfig, StorageConfig, WarehouseConfig } from './config.ts'
 import type { CheckedConfig } from './definition.ts'
 import { isLoopback } from './loopback.ts'
-import type { KeyPath, Problem } from './problems.ts'
+import { type KeyPath, type Problem, printKey } from './problems.ts'
 
 type CheckedWarehouse = NonNullable<CheckedConfig['warehouses']>[string]
 
@@ -45,6 +45,7 @@ export function resolve(
     ([name, warehouse]) => [name, resolveWarehouse(name, warehouse, checked, folder, problems)] as const,
   )
   checkHost(checked.server, problems)
+  checkBackoff(checked.purge, ['purge'], 'backoffMax', problems)
   const config: Config = {
     server: checked.server,
     database: { ...checked.database, url: resolveDatabase(checked.database.url, folder, problems) },
@@ -62,6 +63,21 @@ function checkHost({ host, allowInsecure }: CheckedConfig['server'], problems: P
     key: ['server', 'host'],
     message:
       'is not a loopback address, and this version of Moulin authenticates nobody: whoever reaches the port could drop and purge every table. Use 127.0.0.1, or set server.allowInsecure: true if the network keeps strangers out.',
+  })
+}
+
+function checkBackoff(
+  { backoffBase, backoffMax }: Pick<PurgeConfig, 'backoffBase' | 'backoffMax'>,
+  section: KeyPath,
+  /** The one that the section sets. */
+  set: 'backoffBase' | 'backoffMax',
+  problems: Problem[],
+): void {
+  if (backoffBase <= backoffMax) return
+  const [relation, other] = set === 'backoffMax' ? ['shorter', 'backoffBase'] : ['longer', 'backoffMax']
+  problems.push({
+    key: [...section, set],
+    message: `is ${relation} than ${printKey([...section, other])}, set or by default; change one of the two: the first wait must not be above the longest.`,
   })
 }
 
@@ -87,11 +103,18 @@ function resolveWarehouse(
 ): WarehouseConfig {
   const key = ['warehouses', name]
   const location = resolveLocation(warehouse.location, folder, [...key, 'location'], problems)
+  const terms = inheritPurge(warehouse.purge, purge, folder)
+  const { backoffBase, backoffMax } = warehouse.purge
+  // What it inherits as a whole is told once, of the section that all inherit from.
+  if (backoffBase !== undefined || backoffMax !== undefined) {
+    const set = backoffMax === undefined ? 'backoffBase' : 'backoffMax'
+    checkBackoff(terms, [...key, 'purge'], set, problems)
+  }
   return {
     location,
     storage: resolveStorage(warehouse.storage, location, folder, [...key, 'storage'], problems),
     catalog: warehouse.catalog,
-    purge: inheritPurge(warehouse.purge, purge, folder),
+    purge: terms,
   }
 }
 

@@ -7,14 +7,35 @@ import type { Purgers, Route, RouteCondition } from './routing.ts'
 /** The configured purger cannot be had. The message says what to change. */
 export class PurgerConfigurationError extends Error {
   override readonly name = 'PurgerConfigurationError'
+  /** Under which the mistake stands. */
+  readonly key: 'purger' | 'options'
+  /** The name that is neither a built-in purger's nor a module's. */
+  readonly unknown: string | undefined
+
+  constructor(
+    message: string,
+    {
+      key,
+      unknown,
+      cause,
+    }: {
+      readonly key: 'purger' | 'options'
+      readonly unknown?: string | undefined
+      readonly cause?: unknown
+    },
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.key = key
+    this.unknown = unknown
+  }
 }
 
 /** Purgers that need no module of their own, by alias. */
 const builtIn: Readonly<Record<string, IcebergPurgerFactory>> = {
-  synchronous: () => new SynchronousPurger(),
-  'sql-async': () => new SqlAsyncPurger(),
+  synchronous: withoutOptions(() => new SynchronousPurger()),
+  'sql-async': withoutOptions(() => new SqlAsyncPurger()),
   /** What the idea's first draft called it. */
-  'jdbc-async': () => new SqlAsyncPurger(),
+  'jdbc-async': withoutOptions(() => new SqlAsyncPurger()),
   'audit-only': auditOnly,
   webhook: async (...given) =>
     (await import('./purgers/webhook/webhook-purger.ts')).createWebhookPurger(...given),
@@ -23,6 +44,9 @@ const builtIn: Readonly<Record<string, IcebergPurgerFactory>> = {
   's3-batch': async (options, context) =>
     (await import('./purgers/s3-batch/s3-batch-purger.ts')).createS3BatchPurger(options, context),
 }
+
+/** Names of the purgers that need no module of their own. */
+export const purgerAliases: readonly string[] = Object.keys(builtIn)
 
 /**
  * Makes the purger that the configuration names: an alias (`synchronous`), or a module specifier (`@acme/moulin-batch`,
@@ -43,12 +67,14 @@ export async function createPurger(
   } catch (error) {
     throw new PurgerConfigurationError(
       `The purger ${JSON.stringify(name)} refused its options: ${messageOf(error)}`,
-      { cause: error },
+      { key: 'options', cause: error },
     )
   }
   const problem = whatIsWrong(purger)
   if (problem !== undefined) {
-    throw new PurgerConfigurationError(`The purger ${JSON.stringify(name)} is none: ${problem}`)
+    throw new PurgerConfigurationError(`The purger ${JSON.stringify(name)} is none: ${problem}`, {
+      key: 'purger',
+    })
   }
   return purger
 }
@@ -65,58 +91,94 @@ export interface PurgerSettings {
 }
 
 /**
- * Makes all purgers of a warehouse. Throws {@link PurgerConfigurationError} as `createPurger` does, and when a route leads
- * to a purger that waits, or beside one: a `DELETE` that waits has begun the work before a route could be chosen.
+ * Makes all purgers of a warehouse. Throws {@link PurgerConfigurationError} as `createPurger` does, with the key and the
+ * warehouse before it, and when a route leads to a purger that waits, or beside one: a `DELETE` that waits has begun the work
+ * before a route could be chosen.
  */
 export async function createPurgers(
   settings: PurgerSettings,
   context: PurgerContext,
 ): Promise<Purgers & { close(): Promise<void> }> {
-  const purger = await createPurger(settings.purger, settings.options, context)
-  const routes: Route[] = []
-  for (const { when, ...route } of settings.routes) {
-    routes.push({ when, purger: await createPurger(route.purger, route.options, context) })
+  const { name } = context.warehouse
+  const all: IcebergPurger[] = []
+  const close = async () => {
+    for (const each of all) await each.close?.()
   }
-  const all = [purger, ...routes.map((route) => route.purger)]
+  const create = async (section: string, purger: string, options: PurgerSettings['options']) => {
+    try {
+      const made = await createPurger(purger, options, context)
+      all.push(made)
+      return made
+    } catch (error) {
+      if (!(error instanceof PurgerConfigurationError)) throw error
+      const { key, unknown, message } = error
+      throw new PurgerConfigurationError(`${section}.${key} of the warehouse ${name}: ${message}`, {
+        key,
+        unknown,
+        cause: error,
+      })
+    }
+  }
+  try {
+    const purger = await create('purge', settings.purger, settings.options)
+    const routes: Route[] = []
+    for (const [index, { when, ...route }] of settings.routes.entries()) {
+      routes.push({ when, purger: await create(`purge.routes.${index}`, route.purger, route.options) })
+    }
+    checkTogether(name, all)
+    return { purger, routes, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** @param all the purger, and those of the routes. */
+function checkTogether(warehouse: string, all: readonly IcebergPurger[]): void {
   const waiting = all.find(({ waits }) => waits)
-  if (waiting && routes.length > 0) {
+  if (waiting && all.length > 1) {
     throw new PurgerConfigurationError(
-      `purge.routes are for purgers that DELETE does not wait for, and ${JSON.stringify(waiting.name)} is one`,
+      `purge.routes of the warehouse ${warehouse}: they are for purgers that DELETE does not wait for, and ${JSON.stringify(waiting.name)} is one`,
+      { key: 'purger' },
     )
   }
   const twice = all.find(({ name }, index) => all.findIndex((each) => each.name === name) !== index)
   if (twice) {
     throw new PurgerConfigurationError(
-      `The purger ${JSON.stringify(twice.name)} is named twice in purge.purger and purge.routes; the ledger could not tell which of the two has begun a purge`,
+      `purge.routes of the warehouse ${warehouse}: the purger ${JSON.stringify(twice.name)} is named twice in purge.purger and purge.routes; the ledger could not tell which of the two has begun a purge`,
+      { key: 'purger' },
     )
-  }
-  return {
-    purger,
-    routes,
-    close: async () => {
-      for (const each of all) await each.close?.()
-    },
   }
 }
 
 async function importFactory(specifier: string): Promise<IcebergPurgerFactory> {
-  const aliases = Object.keys(builtIn).join(', ')
   const target = specifier.startsWith('.') ? new URL(specifier, `file://${process.cwd()}/`).href : specifier
   let module: { default?: unknown }
   try {
     module = (await import(target)) as { default?: unknown }
   } catch (error) {
+    // Who has tried to import it is of no interest.
+    const reason = messageOf(error).replace(/ imported from .*/s, '')
     throw new PurgerConfigurationError(
-      `There is no purger ${JSON.stringify(specifier)}: it is not a built-in one (${aliases}), and cannot be imported as a module: ${messageOf(error)}`,
-      { cause: error },
+      `There is no purger ${JSON.stringify(specifier)}: it is not a built-in one (${purgerAliases.join(', ')}), and cannot be imported as a module: ${reason}`,
+      { key: 'purger', unknown: specifier, cause: error },
     )
   }
   if (typeof module.default !== 'function') {
     throw new PurgerConfigurationError(
       `The module ${JSON.stringify(specifier)} is no purger: its default export must be a factory function`,
+      { key: 'purger' },
     )
   }
   return module.default as IcebergPurgerFactory
+}
+
+function withoutOptions(make: () => IcebergPurger): IcebergPurgerFactory {
+  return (options) => {
+    const [unknown] = Object.keys(options)
+    if (unknown !== undefined) throw new Error(`${unknown} is not an option; this purger has none`)
+    return make()
+  }
 }
 
 function whatIsWrong(purger: unknown): string | undefined {

@@ -10,7 +10,6 @@ import { openDatabase } from '../database/open.ts'
 import { makeSinks } from '../events/start.ts'
 import { Metrics } from '../observability/metrics.ts'
 import { Pacer } from '../purge/deletion/pacer.ts'
-import { createPurgers } from '../purge/factory.ts'
 import { Ledger } from '../purge/ledger/ledger.ts'
 import type { PurgerContext } from '../purge/purger.ts'
 import { allowAll } from '../security/authorizer.ts'
@@ -20,6 +19,7 @@ import type { Dependencies, Warehouse } from './deps.ts'
 import { refuseExposure } from './exposure.ts'
 import { pruneIdempotencyKeys } from './idempotency.ts'
 import { purgeObserver } from './purge-observer.ts'
+import { openPurgers } from './purgers.ts'
 import { PurgeThread } from './workers/purge-thread.ts'
 
 /** Milliseconds between two looks for answers whose Idempotency-Key has expired. */
@@ -163,7 +163,7 @@ async function openWarehouse(
     works: false,
     deliver: shared.deliver,
   }
-  const { purger, routes, close: closePurgers } = await createPurgers(config.purge, context)
+  const { purger, routes, close: closePurgers } = await openPurgers(config.purge, context)
   const rateLimit = shared.pacer.rateLimit(config.purge.filesPerSecond)
   const close = async () => {
     await closePurgers()

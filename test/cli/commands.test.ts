@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { moulin, temporaryFolder } from './cli.ts'
@@ -135,5 +137,54 @@ describe('moulin doctor', () => {
     })
     expect(code).toBe(1)
     expect(stdout).toMatch(/✗ cannot be written: .*\n {4}→ Let the user that runs Moulin/)
+  })
+  const examine = async (text: string) => {
+    using folder = temporaryFolder()
+    writeFileSync(join(folder.path, 'm.yaml'), text)
+    return await moulin(['doctor', '--config', 'm.yaml'], { cwd: folder.path })
+  }
+
+  it('says that a purger cannot be had, of the warehouse and of its routes', async () => {
+    const unknown = await examine('purge: {purger: webhok}')
+    expect(unknown.code).toBe(1)
+    expect(unknown.stdout).toMatch(
+      /✗ has a purger that cannot .*purge\.purger of the warehouse default.*"webhook"\?/,
+    )
+    expect(unknown.stdout).not.toContain('imported from')
+    const route = '{when: {minFiles: 5}, purger: kafka, options: {broker: x}}'
+    const wrong = await examine(`purge: {routes: [${route}]}`)
+    expect(wrong.code).toBe(1)
+    expect(wrong.stdout).toMatch(
+      /✗ .*purge\.routes\.0\.options of the warehouse default: .*broker is not an option/,
+    )
+    expect((await examine('purge: {purger: audit-only}')).stdout).toContain('✓ is purged by audit-only')
+  })
+
+  it('says that events cannot be sent', async () => {
+    const { code, stdout } = await examine('events: {sinks: [{type: kafka, options: {topic: t}}]}')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/✗ cannot be sent: events\.sinks\.0\.options: brokers is missing/)
+  })
+
+  it('says whether a broker of Kafka is there', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const options = (port: number) =>
+      `{type: kafka, options: {brokers: ["127.0.0.1:1", "127.0.0.1:${port}"]}}`
+    const { port } = server.address() as AddressInfo
+    try {
+      const there = await examine(`events: {sinks: [${options(port)}]}`)
+      expect(there).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining(`✓ reaches Kafka for events: 127.0.0.1:${port}`),
+      })
+    } finally {
+      server.close()
+    }
+    const gone = await examine(`events: {sinks: [${options(2)}]}`)
+    expect(gone.code).toBe(1)
+    expect(gone.stdout).toMatch(
+      /✗ does not reach Kafka for events: 127\.0\.0\.1:1: .*REFUSED.*\n {4}→ Check host and port/,
+    )
   })
 })

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,12 +5,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { KafkaBroker } from '../../src/testing/stores/kafka.ts'
 import { toolchain } from '../interop/toolchain.ts'
+import { isThereOpenssl } from '../openssl.ts'
 import { Authority } from './authority.ts'
 import { KafkaFixture } from './fixture.ts'
 
 const jars = toolchain('MOULIN_TEST_KAFKA', 'kafka')
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0
-if (!hasOpenssl) console.log('skipped: Kafka over TLS needs openssl, to make certificates')
+const hasOpenssl = isThereOpenssl('Kafka over TLS')
 
 const username = 'moulin'
 const password = 'let-me-in-7f3a'

@@ -18,7 +18,7 @@ it(
     await using simulation = await openSimulationDatabase()
     for (const seed of seeds) {
       const wrongs = await simulate(seed, simulation)
-      expect(wrongs, `MOULIN_SEED=${seed} npx vitest run test/simulation repeats it`).toEqual([])
+      expect(wrongs, `MOULIN_SEED=${seed} npm run vitest -- run test/simulation repeats it`).toEqual([])
     }
   },
   30_000 + seeds.length * 1_000,

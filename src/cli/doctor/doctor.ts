@@ -4,7 +4,9 @@ import { type ConfigOptions, configOf } from '../options.ts'
 import { plural, type Style, styleFor } from '../style.ts'
 import { version } from '../version.ts'
 import { checkDatabase } from './database.ts'
+import { checkSinks } from './events.ts'
 import { type Finding, printFinding } from './finding.ts'
+import { checkPurgers } from './purgers.ts'
 import { checkStorage } from './storage.ts'
 
 /** `moulin doctor`. Prints findings as they come; the exit code is 1 when one of them is an error. */
@@ -32,7 +34,11 @@ async function* examine(config: Config, style: Style): AsyncGenerator<string | F
   for (const [name, warehouse] of Object.entries(config.warehouses)) {
     yield style.bold(`\nWarehouse ${name}: ${warehouse.location}`)
     yield* checkStorage(warehouse)
+    yield* checkPurgers(name, warehouse)
   }
+  if (!config.events.sinks?.length) return
+  yield style.bold('\nEvents')
+  yield* checkSinks(config.events)
 }
 
 function verdict({ warning, error }: { warning: number; error: number }): string {

@@ -28,9 +28,12 @@ export interface PurgeThreadOptions {
   readonly stopTimeout: number
 }
 
-/** A thread beside the server that works on purges. One that dies is begun again: its leases run out meanwhile. */
+/** A thread that works on purges. One that dies is begun again: its leases run out meanwhile. */
 export class PurgeThread implements PurgeWorker {
   readonly #options: PurgeThreadOptions
+  readonly #started = Promise.withResolvers<void>()
+  /** Whether one that dies is begun again. */
+  #isLasting: boolean
   #thread: Worker | undefined
   #exited: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
@@ -38,8 +41,22 @@ export class PurgeThread implements PurgeWorker {
   #isWorking = false
   #delay = firstDelay
 
-  constructor(options: PurgeThreadOptions) {
+  /** Resolves when it works. Throws what it dies of before that, and then it is not begun again: it would die again. */
+  static async start(options: PurgeThreadOptions): Promise<PurgeThread> {
+    const thread = new PurgeThread(options, false)
+    await thread.#started.promise
+    return thread
+  }
+
+  /**
+   * @param isLasting whether one that dies before it ever worked is begun again, as beside a server, which has opened already all
+   * that the thread opens: whatever it dies of will pass.
+   */
+  constructor(options: PurgeThreadOptions, isLasting = true) {
     this.#options = options
+    this.#isLasting = isLasting
+    // Nobody may wait for it.
+    this.#started.promise.catch(() => undefined)
     this.#begin()
   }
 
@@ -78,20 +95,29 @@ export class PurgeThread implements PurgeWorker {
     thread.on('message', (news: News) => {
       if (news.kind === 'started') {
         this.#isWorking = true
+        this.#isLasting = true
+        this.#started.resolve()
         return
       }
       const observer = observers.get(news.warehouse)
       if (news.kind === 'progressed') observer?.progressed(news.counts)
       else observer?.finished(news.state, news.milliseconds)
     })
-    thread.on('error', (error) => logger.error({ err: error }, 'the purge workers died'))
+    thread.on('error', (error) => {
+      if (this.#isLasting) logger.error({ err: error }, 'the purge workers died')
+      else this.#started.reject(error)
+    })
     this.#thread = thread
     this.#exited = new Promise((resolve) => {
-      thread.once('exit', () => {
+      thread.once('exit', (code) => {
         this.#thread = undefined
         this.#isWorking = false
         resolve()
         if (this.#stopping) return
+        if (!this.#isLasting) {
+          this.#started.reject(new Error(`The purge workers ended with exit code ${code}.`))
+          return
+        }
         if (performance.now() - began > healthyAfter) this.#delay = firstDelay
         this.#timer = setTimeout(() => this.#begin(), this.#delay)
         this.#delay = Math.min(this.#delay * 2, lastDelay)

@@ -10,11 +10,11 @@ import { openDatabase } from '../../database/open.ts'
 import { startEventRelay } from '../../events/start.ts'
 import { Pacer } from '../../purge/deletion/pacer.ts'
 import { type EngineWarehouse, PurgeEngine } from '../../purge/engine.ts'
-import { createPurgers } from '../../purge/factory.ts'
 import { Ledger } from '../../purge/ledger/ledger.ts'
 import type { PurgerContext } from '../../purge/purger.ts'
 import type { PurgeObserver } from '../../purge/run-attempt.ts'
 import { openFileIO } from '../../storage/open.ts'
+import { openPurgers } from '../purgers.ts'
 
 export interface PurgeWorker {
   /** There may be a purge that is due. */
@@ -71,7 +71,7 @@ export async function startPurgeWorker(
         works: true,
         deliver,
       }
-      const purgers = await createPurgers(purge, context)
+      const purgers = await openPurgers(purge, context)
       closing.push(() => purgers.close())
       const observer = observe?.(name)
       const rateLimit = pacer.rateLimit(purge.filesPerSecond)

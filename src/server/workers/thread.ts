@@ -20,7 +20,7 @@ const worker = startPurgeWorker(config, {
 })
 
 port.on('message', (order: Order) => void obey(order))
-// The thread dies of what it cannot open; the server says so and tries again.
+// The thread dies of what it cannot open.
 await worker
 tell({ kind: 'started' })
 

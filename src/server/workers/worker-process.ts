@@ -26,7 +26,10 @@ export interface WorkerProcessOptions {
   readonly port?: number | undefined
 }
 
-/** Begins to work. Throws what opening the database and listening throw, and as {@link refuseExposure} does. */
+/**
+ * Resolves when it works. Throws what opening and listening throw, what the configuration is refused for, and as {@link
+ * refuseExposure} does.
+ */
 export async function startWorkerProcess(
   config: Config,
   { logger, port }: WorkerProcessOptions,
@@ -34,7 +37,7 @@ export async function startWorkerProcess(
   const { server } = config
   const threadOptions = { config, logger, stopTimeout: server.shutdownTimeout }
   if (port === undefined) {
-    const thread = new PurgeThread(threadOptions)
+    const thread = await PurgeThread.start(threadOptions)
     return { url: undefined, stop: () => thread.stop() }
   }
   refuseExposure(server)
@@ -58,7 +61,7 @@ export async function startWorkerProcess(
   }
   try {
     const url = await app.listen({ host: server.host, port })
-    thread = new PurgeThread({ ...threadOptions, observe: (name) => purgeObserver(metrics, name) })
+    thread = await PurgeThread.start({ ...threadOptions, observe: (name) => purgeObserver(metrics, name) })
     return { url, stop }
   } catch (error) {
     await stop()

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -9,10 +9,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RetryablePurgeError } from '../../../src/purge/purger.ts'
 import { WebhookClient } from '../../../src/purge/purgers/webhook/client.ts'
 import { webhookOptions } from '../../../src/purge/purgers/webhook/options.ts'
+import { isThereOpenssl } from '../../openssl.ts'
 import { secret } from './service.ts'
 
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0
-if (!hasOpenssl) console.log('skipped: webhook over TLS needs openssl, to make a certificate')
+const hasOpenssl = isThereOpenssl('webhook over TLS')
 
 describe.skipIf(!hasOpenssl)('webhook over TLS', () => {
   const usual = getCACertificates('default')

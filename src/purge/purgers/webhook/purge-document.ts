@@ -1,4 +1,4 @@
-/** What a service is told of a purge. Its schema is `schema/webhook/purge.v1.json`. */
+/** What a service is told of a purge. Its schema is `schema/webhook/purge.v1.schema.json`. */
 import { placeKey } from '../../../storage/location.ts'
 import { doomedData } from '../../elsewhere/erased-elsewhere.ts'
 import { ownPlaces } from '../../elsewhere/own-places.ts'
