@@ -140,6 +140,7 @@ export class Attempt {
     database,
     lease,
     logger,
+    clock,
     signal,
     io,
     pace,
@@ -152,6 +153,7 @@ export class Attempt {
       epoch: lease.epoch,
       attempt: lease.attempt,
       logger,
+      clock,
       io: pace(
         forwardFileIO(io, {
           capabilities: {

@@ -10,6 +10,7 @@
  */
 import type { Logger } from 'pino'
 import type { FileIO } from '../storage/file-io.ts'
+import type { Clock } from './clock.ts'
 
 /** What is to be erased. Immutable; holds no credentials. */
 export interface Purge {
@@ -54,6 +55,8 @@ export interface PurgeRun {
   /** 1 for the first attempt. */
   readonly attempt: number
   readonly logger: Logger
+  /** For whatever waits or has a deadline within one attempt, so that tests have it under their control. */
+  readonly clock: Clock
   /**
    * Files of the purge's warehouse, with credentials resolved for this attempt. Deletions are paced: as many at a time
    * and as fast as the store, the configured limits and the other purges of this process allow. Each then calls `begin`

@@ -116,7 +116,7 @@ export class LedgerRuns implements RunMaker, AsyncDisposable {
     })
   }
 
-  #observed({ id }: Purge, run: PurgeRun, { keep, enclosed, messages }: TestRunOptions): TestRun {
+  #observed({ id }: Purge, run: PurgeRun, { keep, enclosed, messages, clock }: TestRunOptions): TestRun {
     let counts: OutcomeCounts = {}
     let tally = emptyTally
     const begun = new Set<Stage>()
@@ -133,6 +133,7 @@ export class LedgerRuns implements RunMaker, AsyncDisposable {
         return true
       },
       ...(keep && { keep }),
+      ...(clock && { clock }),
       ...(enclosed && { enclosed: async () => enclosed }),
       ...(messages && { messages: async () => messages }),
       counts: () => counts,
