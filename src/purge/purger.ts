@@ -221,6 +221,11 @@ export interface IcebergPurger {
   /** True when `DELETE` answers only after `purge` is done. */
   readonly waits: boolean
   /**
+   * False for a purger that only looks (it audits, or reports): every path ends as `kept`. Then the server sweeps nothing
+   * after it, whatever it answers, and erases nothing by location either (`retry --by-location`). @default true
+   */
+  readonly erases?: boolean
+  /**
    * Gets the files of this purge erased. Throws {@link RetryablePurgeError} when a later attempt may succeed, {@link
    * PermanentPurgeError} when none can, {@link HeldPurgeError} when a person has to decide; anything else counts as
    * retryable. May be called again for the same purge after a crash: must be idempotent.

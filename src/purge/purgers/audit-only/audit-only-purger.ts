@@ -19,6 +19,7 @@ const rule = 'audit-only'
 export class AuditOnlyPurger implements IcebergPurger {
   readonly name = 'audit-only'
   readonly waits = false
+  readonly erases = false
   readonly #planLocation: string
 
   /** @param planLocation where plans go, a folder for each purge. */
