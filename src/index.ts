@@ -38,6 +38,7 @@ export {
   ThrottledPurgeError,
   UnauthenticMessageError,
 } from './purge/purger.ts'
+export { type ReachPart, walkReach } from './purge/walk-reach.ts'
 export { type Moulin, startMoulin } from './server/moulin.ts'
 export {
   type DeleteOptions,

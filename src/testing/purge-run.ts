@@ -18,7 +18,7 @@ import type { FileIO } from '../storage/file-io.ts'
 export interface TestRun extends PurgeRun {
   /** Everything that was told by `progress`. */
   readonly counts: () => OutcomeCounts
-  /** What was saved. */
+  /** What was saved, by the attempts before, too. */
   readonly tally: () => Tally
   /** All that were named and not resolved. */
   readonly failures: () => Promise<readonly PathFailure[]>
