@@ -2,6 +2,7 @@
 export type * from './config/config.ts'
 export { type LoadOptions, loadConfig, parseConfig } from './config/load.ts'
 export { ConfigError, type KeyPath, type Problem } from './config/problems.ts'
+export { type Clock, systemClock } from './purge/clock.ts'
 export type { DoomedFile } from './purge/deletion/batch.ts'
 export type { EraseOptions, Portion } from './purge/deletion/erase-files.ts'
 export { closeDataStage } from './purge/elsewhere/close-data-stage.ts'
@@ -37,6 +38,7 @@ export {
   ThrottledPurgeError,
   UnauthenticMessageError,
 } from './purge/purger.ts'
+export { type ReachPart, walkReach } from './purge/walk-reach.ts'
 export { type Moulin, startMoulin } from './server/moulin.ts'
 export {
   type DeleteOptions,

@@ -179,9 +179,10 @@ function expectation(definition: Definition): string {
   if (definition['x-unit'] === 'size') return 'a number of bytes, or a size such as "512KiB" or "64MiB"'
   if (definition.type === 'boolean') return 'true or false'
   if (definition.type === 'integer') {
-    return definition.maximum === undefined
-      ? `an integer of at least ${definition.minimum}`
-      : `an integer from ${definition.minimum} to ${definition.maximum}`
+    const { minimum, maximum } = definition
+    return maximum === undefined
+      ? `an integer of at least ${minimum}`
+      : `an integer from ${minimum} to ${maximum}`
   }
   const example = definition.examples?.map((each) => JSON.stringify(each)).join(' or ')
   return example === undefined ? 'a string' : `a string such as ${example}`

@@ -121,7 +121,7 @@ const routes = {
     },
   },
   description:
-    'Other purgers for some of the tables: the first whose conditions hold. It is decided when the work on a purge begins, and recorded.',
+    'Other purgers for some of the tables: the first whose conditions in `when` all hold. It is decided when the work on a purge begins, and recorded.',
 } as const
 
 const purgedViews = {

@@ -51,4 +51,20 @@ describe('files made from the definition (`npm run generate` renews them)', () =
   it('docs/reference/configuration.md is current', () => {
     expect(written('docs/reference/configuration.md')).toBe(configReference())
   })
+
+  it('docs/reference/configuration.md says what lists hold, and which numbers there are', () => {
+    const rows = configReference().split('\n')
+    const row = (key: string) => rows.filter((line) => line.startsWith(`| \`${key}\` |`))
+    expect(row('filesPerSecond')[0]).toContain('| integer, at least 1 |')
+    expect(row('storage.allowedLocations')[0]).toContain('| list of strings |')
+    for (const prefix of ['', 'purge.']) {
+      expect(row(`${prefix}routes`)[0]).toContain('| list of mappings |')
+      expect(row(`${prefix}routes[].when.minFiles`)[0]).toContain('| integer, at least 1 |')
+      expect(row(`${prefix}routes[].purger`)[0]).toContain('| string | **required** |')
+      expect(row(`${prefix}routes[].options`)[0]).toContain('| mapping |')
+    }
+    expect(row('sinks')[0]).toContain('| list of mappings |')
+    expect(row('sinks[].type')[0]).toContain('| `kafka` | **required** |')
+    expect(rows.filter((line) => line.includes('undefined'))).toEqual([])
+  })
 })

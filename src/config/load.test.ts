@@ -346,6 +346,7 @@ describe('what is refused', () => {
     ['server: {shutdownTimeout: 10}', 'is an integer; expected a duration with its unit'],
     ['server: {shutdownTimeout: 10 s}', 'is a string; expected a duration with its unit'],
     ['server: {maxBodyBytes: 64M}', 'is a string; expected a number of bytes, or a size such as'],
+    ['purge: {filesPerSecond: 0}', 'is an integer; expected an integer of at least 1.'],
     ['server: {maxBodyBytes: 0}', 'is an integer; expected a number of bytes'],
     ['server: {maxBodyBytes: 0MiB}', 'is a string; expected a number of bytes'],
     ['database: {url: mysql://h/d}', 'database.url is a string; expected a string such as "sqlite:'],

@@ -37,15 +37,20 @@ function rowsOf(path: readonly string[], section: Definition): Row[] {
     if (property.oneOf !== undefined) return property.oneOf.flatMap((branch) => branchRows(key, branch))
     if (property.properties !== undefined) return rowsOf(key, property)
     const required = section.required?.includes(name) ?? false
-    return [
-      {
-        key,
-        type: typeOf(property),
-        fallback: required ? '**required**' : print(property.default),
-        description: `${property.description ?? ''}${examplesOf(property)}`,
-      },
-    ]
+    const row = {
+      key,
+      type: typeOf(property),
+      fallback: required ? '**required**' : print(property.default),
+      description: `${property.description ?? ''}${examplesOf(property)}`,
+    }
+    return [row, ...memberRows(key, property)]
   })
+}
+
+/** Of a list of mappings: the keys of each, as `routes[].purger`. */
+function memberRows(path: readonly string[], { items }: Definition): Row[] {
+  if (items?.properties === undefined) return []
+  return rowsOf([...path.slice(0, -1), `${path.at(-1)}[]`], items)
 }
 
 /** `storage` with `type: local` and with `type: s3`: the constant is a row, the rest follows it. */
@@ -65,11 +70,16 @@ function typeOf(property: Definition): string {
   if (property['x-unit'] === 'duration') return 'duration'
   if (property['x-unit'] === 'size') return 'size'
   if (property.enum !== undefined) return property.enum.map((word) => `\`${word}\``).join(', ')
-  if (property.type === 'array') return 'list of strings'
+  if (property.type === 'array')
+    return property.items?.type === 'object' ? 'list of mappings' : 'list of strings'
   if (property.type === 'object') return 'mapping'
-  if (property.type === 'integer') return `integer, ${property.minimum}–${property.maximum}`
+  if (property.type === 'integer') return `integer, ${rangeOf(property)}`
   if (property.writeOnly) return 'string, hidden'
   return String(property.type)
+}
+
+function rangeOf({ minimum, maximum }: Definition): string {
+  return maximum === undefined ? `at least ${minimum}` : `${minimum}–${maximum}`
 }
 
 function print(value: unknown): string {
@@ -117,7 +127,7 @@ logging:
 - **Environment variables** override the file: \`MOULIN_\`, then the path with two underscores between its steps. Case and
   single underscores do not matter: \`MOULIN_SERVER__MAX_BODY_BYTES=1MiB\` sets \`server.maxBodyBytes\`. Warehouses go by
   their name, \`MOULIN_WAREHOUSES__EU_LAKE__LOCATION\` is that of \`eu-lake\`; one that the file does not have is added, in lower
-  case. A list is separated by commas.
+  case. A list of strings is separated by commas; one of mappings needs the file.
 - **Flags** (\`--host\`, \`--port\`) have the last word.
 - **Errors** are told all at once, each with its key, its line or variable, what is expected and what to do; values are
   never shown. \`moulin config show\` prints what takes effect, secrets hidden; \`moulin doctor\` tries it out.

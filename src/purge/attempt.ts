@@ -145,6 +145,7 @@ export class Attempt {
     database,
     lease,
     logger,
+    clock,
     signal,
     io,
     pace,
@@ -157,6 +158,7 @@ export class Attempt {
       epoch: lease.epoch,
       attempt: lease.attempt,
       logger,
+      clock,
       io: pace(
         forwardFileIO(io, {
           capabilities: {

@@ -183,9 +183,10 @@ function withoutOptions(make: () => IcebergPurger): IcebergPurgerFactory {
 
 function whatIsWrong(purger: unknown): string | undefined {
   if (typeof purger !== 'object' || purger === null) return 'its factory gave no object'
-  const { name, waits, purge } = purger as Partial<IcebergPurger>
+  const { name, waits, erases, purge } = purger as Partial<IcebergPurger>
   if (typeof name !== 'string' || name === '') return 'its name is missing'
   if (typeof waits !== 'boolean') return 'it does not say whether DELETE waits for it (waits)'
+  if (erases !== undefined && typeof erases !== 'boolean') return 'erases must be true or false'
   if (typeof purge !== 'function') return 'it has no method purge'
   return undefined
 }

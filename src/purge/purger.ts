@@ -10,6 +10,7 @@
  */
 import type { Logger } from 'pino'
 import type { FileIO } from '../storage/file-io.ts'
+import type { Clock } from './clock.ts'
 
 /** What is to be erased. Immutable; holds no credentials. */
 export interface Purge {
@@ -54,6 +55,8 @@ export interface PurgeRun {
   /** 1 for the first attempt. */
   readonly attempt: number
   readonly logger: Logger
+  /** For whatever waits or has a deadline within one attempt, so that tests have it under their control. */
+  readonly clock: Clock
   /**
    * Files of the purge's warehouse, with credentials resolved for this attempt. Deletions are paced: as many at a time
    * and as fast as the store, the configured limits and the other purges of this process allow. Each then calls `begin`
@@ -219,6 +222,11 @@ export interface IcebergPurger {
   readonly name: string
   /** True when `DELETE` answers only after `purge` is done. */
   readonly waits: boolean
+  /**
+   * False for a purger that only looks (it audits, or reports): every path ends as `kept`. Then the server sweeps nothing
+   * after it, whatever it answers, and erases nothing by location either (`retry --by-location`). @default true
+   */
+  readonly erases?: boolean
   /**
    * Gets the files of this purge erased. Throws {@link RetryablePurgeError} when a later attempt may succeed, {@link
    * PermanentPurgeError} when none can, {@link HeldPurgeError} when a person has to decide; anything else counts as

@@ -2,6 +2,7 @@
  * Which purger a purge goes to. A warehouse has one, and may have routes for some of its tables: the first whose
  * conditions all hold. It is decided when the work begins, once, and recorded in the ledger.
  */
+import { countEntries } from './count-entries.ts'
 import type { IcebergPurger, Purge, PurgeRun } from './purger.ts'
 import { readManifestLists } from './reach.ts'
 import { readRoot } from './root.ts'
@@ -27,7 +28,10 @@ export interface Purgers {
   readonly routes?: readonly Route[]
 }
 
-/** The purger of a purge on which nobody has worked yet. Views take no route. Throws as {@link readRoot} does. */
+/**
+ * The purger of a purge on which nobody has worked yet. Views take no route. Throws as {@link readRoot} does, and, where a
+ * route has `minFiles`, as {@link readManifestLists} and {@link countEntries} do.
+ */
 export async function choosePurger(
   { purger, routes = [] }: Purgers,
   purge: Purge,
@@ -39,7 +43,8 @@ export async function choosePurger(
   let files: number | undefined
   const countFiles = async () => {
     const manifests = await readManifestLists(io, reach, signal)
-    return manifests.reduce((sum, { entryCount }) => sum + (entryCount ?? 0), 0)
+    const enough = Math.max(...routes.map(({ when }) => when.minFiles ?? 0))
+    return await countEntries(io, manifests, enough, signal)
   }
   for (const { when, purger: other } of routes) {
     const { minFiles, property, value } = when

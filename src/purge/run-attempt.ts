@@ -140,18 +140,34 @@ async function work(attempt: Attempt, lease: Lease, runner: PurgeRunner): Promis
   const { purge } = lease
   if (lease.recall !== undefined) return await recall(attempt, lease, lease.recall, runner)
   if (lease.byLocation) {
+    await refuseIfAudited(attempt, lease, runner)
     const verification = await sweepWhole(database, purge, run, versions)
     const store = await storeLimits(run.io, purge, attempt.tally)
     return { state: 'succeeded', evidence: { paths: null, verification, store } }
   }
   const result = await purgeOrInspect(attempt, lease, runner)
   if (result.kind !== 'done') return result.end
-  const policy = result.mayBeSwept ? (runner.sweep ?? 'owned') : 'report'
+  const policy = result.mayBeSwept && result.erases ? (runner.sweep ?? 'owned') : 'report'
   const verification = await sweep(database, purge, run, policy, versions)
   const store = await storeLimits(run.io, purge, attempt.tally)
   const paths = checkpointOf(run.checkpoint).paths ?? null
   const { attachments = [] } = result
   return { state: 'succeeded', evidence: { paths, verification, store, attachments } }
+}
+
+/**
+ * Throws PermanentPurgeError when the purge is that of a purger which erases nothing. Whether a route leads to one cannot
+ * be told of a table that cannot be read: that counts as no, since an operator wants it erased.
+ */
+async function refuseIfAudited(attempt: Attempt, lease: Lease, runner: PurgeRunner): Promise<void> {
+  const purger = await purgerOf(attempt, lease, runner).catch((error: unknown) => {
+    if (error instanceof PermanentPurgeError) return purgerNamed(runner, lease.purger) ?? runner.purger
+    throw error
+  })
+  if (purger.erases !== false) return
+  throw new PermanentPurgeError(
+    `The purger ${purger.name} erases nothing, by location neither. To have the files erased, configure a purger that erases for this table (purge.purger, or its route), and retry the purge by location.`,
+  )
 }
 
 /** Has the engine elsewhere told to stop; then the purge is held, for this reason. */
@@ -172,20 +188,24 @@ async function recall(
   return { state: 'held', reason, resubmit: true }
 }
 
+/** A purger's answer that its work is done, and whether it is one that erases. */
+type Finished = Extract<PurgeResult, { kind: 'done' }> & { readonly erases: boolean }
+
 /** Has the purger work, or asks it about what it has handed off. */
 async function purgeOrInspect(
   attempt: Attempt,
   lease: Lease,
   runner: PurgeRunner,
-): Promise<Extract<PurgeResult, { kind: 'done' }> | { kind: 'elsewhere'; end: AttemptEnd }> {
+): Promise<Finished | { kind: 'elsewhere'; end: AttemptEnd }> {
   const handedOff = (to: string, delay = inspectInterval) =>
     ({ kind: 'elsewhere', end: { state: 'handed_off', reference: to, delay } }) as const
   const { run } = attempt
   const { purge, reference } = lease
   const purger = await purgerOf(attempt, lease, runner)
+  const erases = purger.erases !== false
   if (reference === undefined) {
     const result = await purger.purge(purge, run)
-    return result.kind === 'done' ? result : handedOff(result.reference, result.askAfter)
+    return result.kind === 'done' ? { ...result, erases } : handedOff(result.reference, result.askAfter)
   }
   if (!purger.inspect) {
     throw new PermanentPurgeError(
@@ -201,6 +221,7 @@ async function purgeOrInspect(
       if (inspection.counts) run.progress(inspection.counts)
       return {
         kind: 'done',
+        erases,
         mayBeSwept: inspection.mayBeSwept ?? false,
         attachments: inspection.attachments ?? [],
       }

@@ -20,19 +20,34 @@ describe('the time slice', () => {
 
   it('doubles for a purge that had to go before it erased anything, until it has', () => {
     const patience = new Patience()
-    const times = Array.from({ length: 12 }, () => {
+    const times = Array.from({ length: 18 }, () => {
       const slice = new TimeSlice('a', 0, 2_000, patience)
       let now = 0
       while (!slice.isOver(now)) now += 1_000
       slice.end()
       return now / 1_000
     })
-    expect(times).toEqual([2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600, 600])
+    expect(times).toEqual(Array.from({ length: 18 }, (_, index) => 2 ** (index + 1)))
     const other = new TimeSlice('b', 0, 2_000, patience)
     expect(other.isOver(2_000)).toBe(true)
     const slice = new TimeSlice('a', 0, 2_000, patience)
     slice.erased(10)
     slice.end()
     expect(new TimeSlice('a', 0, 2_000, patience).isOver(2_000)).toBe(true)
+  })
+
+  it('lets every purge end, however long it reads before its first file, within three times that', () => {
+    for (const reading of [1_000, 601_000, 8 * 3_600_000]) {
+      const patience = new Patience()
+      let spent = 0
+      for (let now = 0; now < reading; spent += now) {
+        const slice = new TimeSlice('a', 0, 2_000, patience)
+        now = 0
+        while (now < reading && !slice.isOver(now)) now += 1_000
+        slice.end()
+        if (spent > 100 * reading) break
+      }
+      expect(spent).toBeLessThan(3 * reading)
+    }
   })
 })

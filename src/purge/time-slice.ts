@@ -1,11 +1,10 @@
 /**
  * For how long a purge works before it lets others go first. Letting go costs what an attempt does before it erases the
  * first file: for a table with a long history, minutes of reading. So a purge has at least as long to erase as it took to
- * begin; and one that had to go before it had erased anything has twice the time when it comes again.
+ * begin; and one that had to go before it had erased anything has twice the time when it comes again, without a limit:
+ * purgers that read everything before the first file save nothing meanwhile, and with one they might begin anew for ever.
+ * So it reads less than three times what a single reading takes, however much others have to do.
  */
-
-/** Milliseconds that a purge which erases nothing may keep a worker from others, at most. */
-const longest = 600_000
 
 export class TimeSlice {
   readonly #purge: string
@@ -48,7 +47,7 @@ export class Patience {
   }
 
   grow(purge: string, usual: number): void {
-    this.#times.set(purge, Math.min(2 * this.of(purge, usual), longest))
+    this.#times.set(purge, 2 * this.of(purge, usual))
   }
 
   forget(purge: string): void {

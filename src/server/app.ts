@@ -7,7 +7,7 @@ import { Call } from './call.ts'
 import type { Dependencies } from './deps.ts'
 import { chooseWarehouse, configAnswer, noSuchWarehouse } from './iceberg/config.ts'
 import { icebergRoutes } from './iceberg/routes.ts'
-import { maxCallback, receiveCallback } from './management/callback.ts'
+import { callbackError, maxCallback, receiveCallback } from './management/callback.ts'
 import { listCertificates } from './management/certificates.ts'
 import { listPurges, purgePath, retryPurge, showCertificate, showPurge } from './management/purges.ts'
 import { operatorRoutes } from './operator-routes.ts'
@@ -125,8 +125,17 @@ function managementRoutes(app: FastifyInstance, deps: Dependencies): void {
   app.get(`${purgePath(':id')}/certificate`, async (request, reply) =>
     send(reply, await showCertificate(deps, anonymous, idOf(request))),
   )
-  app.post(`${purgePath(':id')}/callback`, { bodyLimit: maxCallback }, async (request, reply) =>
-    send(reply, await receiveCallback(deps, idOf(request), request.headers, request.rawBody ?? Buffer.of())),
+  app.post(
+    `${purgePath(':id')}/callback`,
+    {
+      bodyLimit: maxCallback,
+      errorHandler: (error, request, reply) => sendError(callbackError(error), request, reply),
+    },
+    async (request, reply) =>
+      send(
+        reply,
+        await receiveCallback(deps, idOf(request), request.headers, request.rawBody ?? Buffer.of()),
+      ),
   )
   app.get('/management/v1/certificates', async (request, reply) =>
     send(

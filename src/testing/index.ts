@@ -12,7 +12,12 @@ export { type FileIOSubject, fileIOContract } from './file-io-contract.ts'
 export { LedgerRuns } from './ledger-runs.ts'
 export { PurgeFixture, purgerContext } from './purge-fixture.ts'
 export { memoryRuns, type RunMaker, type TestRun, type TestRunOptions, testRun } from './purge-run.ts'
-export { type PurgerSubject, purgerContract } from './purger-contract.ts'
+export {
+  type PlannedPath,
+  type PurgerContractOptions,
+  type PurgerSubject,
+  purgerContract,
+} from './purger-contract.ts'
 export { Random } from './random.ts'
 export type { TestRunner } from './runner.ts'
 export { type Faults, FaultyStore, noFaults } from './stores/faulty-store.ts'
@@ -27,5 +32,6 @@ export {
 } from './table-writer/manifest.ts'
 export { type ListedManifest, writeManifestList } from './table-writer/manifest-list.ts'
 export { type TableOptions, type WrittenTable, writeTable } from './table-writer/table.ts'
+export { type WrittenView, writeView } from './table-writer/view.ts'
 export { VirtualClock } from './virtual-clock.ts'
 export { type DeleteFault, watchDeletes } from './watched-file-io.ts'

@@ -9,6 +9,7 @@ import { openDatabase } from '../database/open.ts'
 import { Attempt } from '../purge/attempt.ts'
 import { checkpointOf } from '../purge/checkpoint.ts'
 import { systemClock } from '../purge/clock.ts'
+import type { Lease } from '../purge/ledger/claims.ts'
 import { Ledger } from '../purge/ledger/ledger.ts'
 import type { OutcomeCounts, Purge, PurgeRun, Stage } from '../purge/purger.ts'
 import { addCounts, addTallies, emptyTally } from '../purge/tally.ts'
@@ -67,7 +68,7 @@ export class LedgerRuns implements RunMaker, AsyncDisposable {
       clock: systemClock,
       signal,
     })
-    const run = this.#observed(purge, attempt.run, options)
+    const run = this.#observed(lease, attempt.run, options)
     this.#attempts.set(run, attempt)
     return run
   }
@@ -116,9 +117,13 @@ export class LedgerRuns implements RunMaker, AsyncDisposable {
     })
   }
 
-  #observed({ id }: Purge, run: PurgeRun, { keep, enclosed, messages }: TestRunOptions): TestRun {
+  #observed(
+    { purge: { id }, ...lease }: Lease,
+    run: PurgeRun,
+    { keep, enclosed, messages, clock }: TestRunOptions,
+  ): TestRun {
     let counts: OutcomeCounts = {}
-    let tally = emptyTally
+    let { tally } = lease
     const begun = new Set<Stage>()
     const own: Omit<TestRun, Exclude<keyof PurgeRun, 'progress' | 'save'>> & Partial<PurgeRun> = {
       progress: (delta) => {
@@ -133,6 +138,7 @@ export class LedgerRuns implements RunMaker, AsyncDisposable {
         return true
       },
       ...(keep && { keep }),
+      ...(clock && { clock }),
       ...(enclosed && { enclosed: async () => enclosed }),
       ...(messages && { messages: async () => messages }),
       counts: () => counts,

@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { checkpointOf } from '../purge/checkpoint.ts'
+import { type Clock, systemClock } from '../purge/clock.ts'
 import type {
   KeepRule,
   OutcomeCounts,
@@ -17,7 +18,7 @@ import type { FileIO } from '../storage/file-io.ts'
 export interface TestRun extends PurgeRun {
   /** Everything that was told by `progress`. */
   readonly counts: () => OutcomeCounts
-  /** What was saved. */
+  /** What was saved, by the attempts before, too. */
   readonly tally: () => Tally
   /** All that were named and not resolved. */
   readonly failures: () => Promise<readonly PathFailure[]>
@@ -36,6 +37,8 @@ export interface TestRunOptions {
   readonly messages?: readonly PurgeMessage[]
   /** @default 4 */
   readonly deleteConcurrency?: number
+  /** @default the system's */
+  readonly clock?: Clock
 }
 
 /** Whose failures the next one goes on with. */
@@ -68,6 +71,7 @@ export function testRun(io: FileIO, options: TestRunOptions = {}): TestRun {
     epoch: 1,
     attempt: 1,
     logger: pino({ level: 'silent' }),
+    clock: options.clock ?? systemClock,
     io,
     keep: options.keep ?? (async (paths) => paths.map(() => undefined)),
     enclosed: async () => options.enclosed ?? [],

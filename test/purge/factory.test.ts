@@ -63,6 +63,12 @@ describe('naming a purger', () => {
       () => module('idle.mjs', "export default () => ({ name: 'x', waits: true })"),
       /no method purge/,
     ],
+    [
+      'a purger that does not know whether it erases',
+      () =>
+        module('unsure.mjs', "export default () => ({ name: 'x', waits: true, erases: 'no', purge() {} })"),
+      /erases must be true or false/,
+    ],
     ['a module that cannot be parsed', () => module('broken.mjs', 'export default ('), /cannot be imported/],
   ])('%s is refused with what to change', async (_what, name, message) => {
     await expect(createPurger(name(), {}, context)).rejects.toThrow(message)

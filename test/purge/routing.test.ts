@@ -39,6 +39,20 @@ describe.each(dialects)('routing on %s', (dialect) => {
     },
   )
 
+  it.each([
+    ['large', 60],
+    ['small', 45],
+  ])(
+    '%s has tables whose root names %i manifests itself, and nothing counts their entries',
+    async (chosen, snapshots) => {
+      await using fixture = await PurgeFixture.open(dialect)
+      await fixture.table('t', { formatVersion: 1, embedManifests: true, snapshots, filesPerSnapshot: 2 })
+      const id = await fixture.drop('t')
+      expect(await fixture.run(id, warehouse)).toMatchObject({ state: 'succeeded' })
+      expect((await fixture.ledger.certificate(id))?.certificate.purger).toBe(chosen)
+    },
+  )
+
   it('is decided when the work begins, and once: whoever has begun it goes on with it', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('t', { properties: { engine: 'batch' } })

@@ -10,6 +10,13 @@ import type { Dependencies } from '../deps.ts'
 /** Bytes of a call-back's body. */
 export const maxCallback = 32 * 1024
 
+/** An error that Fastify has met before the route was called. The limit of a call-back is its own, not the server's. */
+export function callbackError(error: unknown): unknown {
+  if ((error as { code?: unknown }).code !== 'FST_ERR_CTP_BODY_TOO_LARGE') return error
+  const message = `A call-back has ${maxCallback} bytes at most.`
+  return new IcebergError('PayloadTooLargeException', message, { cause: error })
+}
+
 /**
  * Keeps what the purger that works on the purge makes of a call-back. The purger alone says whether it is the engine's: no
  * user is asked for. 202 also when the purge is over, so that nobody calls back again. Throws NoSuchPurgeException, also for

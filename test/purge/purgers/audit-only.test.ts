@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { createPurger } from '../../../src/purge/factory.ts'
+import { forwardFileIO } from '../../../src/storage/forward.ts'
 import { dialects } from '../../../src/testing/databases.ts'
 import { PurgeFixture, purgerContext } from '../../../src/testing/purge-fixture.ts'
 
@@ -67,6 +68,24 @@ describe.each(dialects)('audit-only on %s', (dialect) => {
       planned.map(({ stage }) => (stage === 'data' ? 'gc.enabled=false' : undefined)),
     )
     expect(planned.some(({ stage }) => stage === 'data')).toBe(true)
+  })
+
+  it('leaves everything to a purger that is configured before the purge is over', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const table = await fixture.table('t')
+    const id = await fixture.drop('t')
+    const purger = await createPurger('audit-only', {}, purgerContext(fixture))
+    const broken = forwardFileIO(fixture.io, {
+      // The verification comes after the plan.
+      list: () => {
+        throw new Error('the store cannot list now')
+      },
+    })
+    const backoff = { base: 1, max: 1 }
+    expect(await fixture.run(id, { purger, io: broken, backoff })).toMatchObject({ state: 'pending' })
+    expect((await fixture.run(id, { backoff })).state).toBe('succeeded')
+    const left = await fixture.files()
+    expect(left.filter((path) => Object.values(table.files).flat().includes(path))).toEqual([])
   })
 
   it('names its options', async () => {

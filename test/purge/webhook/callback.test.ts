@@ -123,7 +123,13 @@ describe.each(dialects)('call-backs to a server on %s', (dialect) => {
       expect((await errorOf(answer)).message).toContain(complaint)
     }
     const huge = { id, generation, state: 'failed', message: 'x'.repeat(40_000) }
-    expect((await service.callBack(job, { body: huge, url })).status).toBe(413)
+    const refused = await service.callBack(job, { body: huge, url })
+    expect(refused.status).toBe(413)
+    expect(await errorOf(refused)).toEqual({
+      code: 413,
+      type: 'PayloadTooLargeException',
+      message: 'A call-back has 32768 bytes at most.',
+    })
 
     const { database } = running.served.database
     expect(await database.reader.selectFrom('purge_messages').selectAll().execute()).toEqual([])

@@ -290,6 +290,47 @@ describe.each(dialects)('webhook with a ledger on %s', (dialect) => {
     expect(await fixture.files()).toEqual([])
   })
 
+  it.each([404, 410])(
+    'is held when the service answers the hold with %i: it has forgotten the purge',
+    async (status) => {
+      await using setting = await Setting.open(dialect)
+      const { fixture, service } = setting
+      await fixture.table('t')
+      const id = await fixture.drop('t')
+      service.erase = async () => []
+      expect(await setting.run(id)).toMatchObject({ state: 'handed_off' })
+      await fixture.ledger.hold(id, 'legal asks')
+      service.fault = ({ body }, response) => {
+        if (!body.includes('purge.cancel')) return false
+        response.writeHead(status).end('unknown purge')
+        return true
+      }
+      expect(await setting.run(id)).toEqual({ state: 'held', message: 'legal asks' })
+      expect(service.documents('purge.cancel')).toHaveLength(1)
+      await fixture.ledger.release(id)
+      await setting.run(id)
+      expect(service.documents().map(({ generation }) => generation)).toEqual([1, 2])
+    },
+  )
+
+  it('fails when the service refuses the hold in any other way', async () => {
+    await using setting = await Setting.open(dialect)
+    const { fixture, service } = setting
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    service.erase = async () => []
+    expect(await setting.run(id)).toMatchObject({ state: 'handed_off' })
+    await fixture.ledger.hold(id, 'legal asks')
+    service.fault = (_, response) => {
+      response.writeHead(403).end('not you')
+      return true
+    }
+    expect(await setting.run(id)).toMatchObject({
+      state: 'failed',
+      message: expect.stringContaining('refused with 403: not you') as string,
+    })
+  })
+
   it('keeps the secret to itself', async () => {
     await using setting = await Setting.open(dialect)
     const { fixture, service } = setting

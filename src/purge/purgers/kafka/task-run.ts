@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { FileIO } from '../../../storage/file-io.ts'
+import { systemClock } from '../../clock.ts'
 import { isStorable } from '../../ledger/text.ts'
 import type { KeepRule, PathFailure, PurgeRun, Tally } from '../../purger.ts'
 import { addTallies, emptyTally } from '../../tally.ts'
@@ -26,6 +27,7 @@ export class TaskRun implements PurgeRun {
   readonly epoch: number
   readonly attempt = 1
   readonly logger: Logger
+  readonly clock = systemClock
   readonly io: FileIO
   readonly keep: KeepRule
   readonly confirm: () => Promise<void>

@@ -32,12 +32,19 @@ export class WebhookClient {
    * @param id names the message: the same for every repetition.
    */
   async post(id: string, document: object, signal: AbortSignal): Promise<JsonValue> {
-    return answerJson(this.#options.url, await this.#post(id, document, signal))
+    const { url } = this.#options
+    const answer = await this.#post(id, document, signal)
+    if (answer.status >= 400) throw refused(url, answer)
+    return answerJson(url, answer)
   }
 
-  /** {@link post}s what needs no answer: only its status counts. */
+  /**
+   * {@link post}s what needs no answer, about something that the service may have forgotten: only the status counts, and 404
+   * and 410 are as good as any.
+   */
   async tell(id: string, document: object, signal: AbortSignal): Promise<void> {
-    await this.#post(id, document, signal)
+    const answer = await this.#post(id, document, signal)
+    if (answer.status >= 400 && !isUnknown(answer)) throw refused(this.#options.url, answer)
   }
 
   /**
@@ -47,16 +54,13 @@ export class WebhookClient {
    */
   async get(url: URL, id: string, signal: AbortSignal): Promise<JsonValue | undefined> {
     const answer = await this.#request(url, id, signal)
-    if (answer.status === 404 || answer.status === 410) return undefined
+    if (isUnknown(answer)) return undefined
     if (answer.status >= 400) throw refused(url, answer)
     return answerJson(url, answer)
   }
 
   async #post(id: string, document: object, signal: AbortSignal): Promise<ServiceAnswer> {
-    const { url } = this.#options
-    const answer = await this.#request(url, id, signal, Buffer.from(printJson(document)))
-    if (answer.status >= 400) throw refused(url, answer)
-    return answer
+    return await this.#request(this.#options.url, id, signal, Buffer.from(printJson(document)))
   }
 
   async #request(url: URL, id: string, signal: AbortSignal, body?: Buffer): Promise<ServiceAnswer> {
@@ -106,6 +110,11 @@ export class WebhookClient {
 /** 408 and 425 are of the moment, too. */
 function mayPass(status: number): boolean {
   return status >= 500 || status === 408 || status === 425 || status === 429
+}
+
+/** The service does not know what it is asked about, or not any more. */
+function isUnknown({ status }: ServiceAnswer): boolean {
+  return status === 404 || status === 410
 }
 
 function refused(url: URL, { status, text }: ServiceAnswer): PermanentPurgeError {
