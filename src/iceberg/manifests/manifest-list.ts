@@ -8,7 +8,10 @@ export interface ManifestFile {
   /** Bytes, as the list says; undefined where it does not. */
   readonly length: number | undefined
   readonly content: 'data' | 'deletes'
-  /** Entries that the manifest must have; undefined where the list does not count them all. */
+  /**
+   * Entries, as the list counts them; undefined where it does not count them all. Some writers count wrongly: this is a
+   * hint of how much work there is, and no proof of anything by itself.
+   */
   readonly entryCount: number | undefined
   /** The manifest is encrypted. */
   readonly encrypted: boolean
@@ -50,12 +53,17 @@ function manifestFile(
 ): ManifestFile {
   if (typeof path !== 'string')
     throw new CorruptManifestError('A manifest list names a manifest without a path')
-  const counts = [added, existing, deleted].filter((count) => typeof count === 'number' && count >= 0)
+  const counts = [added, existing, deleted].filter(isCount)
   return {
     path,
     length: typeof length === 'number' ? length : undefined,
     content: content === 1 ? 'deletes' : 'data',
-    entryCount: counts.length === 3 ? (counts as number[]).reduce((sum, count) => sum + count) : undefined,
+    entryCount: counts.length === 3 ? counts.reduce((sum, count) => sum + count) : undefined,
     encrypted: key === true,
   }
+}
+
+/** The specification makes counts `int`: what does not fit is no count, and neither is -1, by which some mean unknown. */
+function isCount(value: SlotValue): value is number {
+  return typeof value === 'number' && value >= 0 && value < 2 ** 31
 }
