@@ -3,7 +3,7 @@ import { type ManifestFile, readManifestList } from '../../src/iceberg/manifests
 import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 import { type ListedManifest, writeManifestList } from '../../src/testing/table-writer/manifest-list.ts'
 
-type Counts = Pick<ListedManifest, 'added' | 'existing' | 'deleted' | 'length'>
+type Counts = Pick<ListedManifest, 'added' | 'existing' | 'deleted'> & { length?: number }
 
 /** What writers have put into manifest lists. */
 const writers: [string, (manifest: ManifestFile) => Counts][] = [
