@@ -48,7 +48,7 @@ export async function readManifestLists(
  * when it is missing, corrupt, encrypted, or cut off between two blocks, as {@link isCut} tells.
  */
 export async function* readFiles(
-  io: FileIO,
+  io: Pick<FileIO, 'readStream'>,
   manifest: ManifestFile,
   signal: AbortSignal,
 ): AsyncGenerator<readonly DoomedFile[]> {

@@ -31,15 +31,17 @@ const slots: readonly Slot[] = [
 const reader = new RecordReader(slots, manifestFile)
 
 /**
- * Reads a manifest list. Throws CorruptManifestError for a file that is cut short or damaged, UnsupportedManifestError
+ * Reads a manifest list: each manifest once, however often it is named. Throws CorruptManifestError for a file that is cut short or damaged, UnsupportedManifestError
  * for one that cannot be read at all.
  */
 export async function readManifestList(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
 ): Promise<ManifestFile[]> {
-  const manifests: ManifestFile[] = []
-  for await (const batch of reader.read(chunks)) manifests.push(...batch)
-  return manifests
+  const manifests = new Map<string, ManifestFile>()
+  for await (const batch of reader.read(chunks)) {
+    for (const manifest of batch) if (!manifests.has(manifest.path)) manifests.set(manifest.path, manifest)
+  }
+  return [...manifests.values()]
 }
 
 function manifestFile(
