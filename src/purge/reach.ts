@@ -45,14 +45,21 @@ export async function readManifestLists(
 
 /**
  * The files that one manifest lists, entries of every status, in batches. Throws PermanentPurgeError naming the manifest
- * when it is missing, corrupt, encrypted, or has not as many entries as its manifest list says.
+ * when it is missing, corrupt, encrypted, or cut off between two blocks, as {@link isCut} tells.
  */
 export async function* readFiles(
-  io: FileIO,
+  io: Pick<FileIO, 'readStream'>,
   manifest: ManifestFile,
   signal: AbortSignal,
 ): AsyncGenerator<readonly DoomedFile[]> {
-  const batches = readManifest(io.readStream(manifest.path, { signal }))
+  let bytes = 0
+  const stored = async function* () {
+    for await (const chunk of io.readStream(manifest.path, { signal })) {
+      bytes += chunk.length
+      yield chunk
+    }
+  }
+  const batches = readManifest(stored())
   let count = 0
   try {
     for (;;) {
@@ -69,11 +76,28 @@ export async function* readFiles(
   } finally {
     await batches.return(undefined)
   }
-  if (manifest.entryCount !== undefined && count !== manifest.entryCount) {
+  if (isCut(manifest, count, bytes)) {
+    const { path, entryCount, length } = manifest
+    const size = length === undefined ? '' : ` in ${length} bytes`
     throw new PermanentPurgeError(
-      `The manifest is corrupt: ${manifest.path} has ${count} entries, its manifest list counts ${manifest.entryCount}`,
+      `The manifest is cut short: ${path} has ${count} entries in ${bytes} bytes, its manifest list counts ${entryCount}${size}`,
     )
   }
+}
+
+/**
+ * Whether a manifest that is sound up to its last byte has lost its end. Every block proves itself; a cut exactly between
+ * two blocks shows only in what the manifest list says of the whole. Writers get that wrong: some count the entries of the
+ * whole table, or always one, some note the length before the last bytes are written. So one number alone proves nothing:
+ * there must be fewer entries *and* fewer bytes than stated. More of either is no damage. Where a list states no length,
+ * the count decides; where it does not count, nothing can be known.
+ *
+ * A cut in a manifest whose length is stated too small as well passes unseen. What its lost entries name lies, as a rule,
+ * in the table's location, where the sweep finds it.
+ */
+function isCut({ entryCount, length }: ManifestFile, count: number, bytes: number): boolean {
+  if (entryCount === undefined || count >= entryCount) return false
+  return length === undefined || bytes < length
 }
 
 async function naming<T>(what: string, location: string, read: () => Promise<T>): Promise<T> {

@@ -1,22 +1,16 @@
 /** The files of all manifests, in one order that every attempt repeats, with what to save after each of them. */
 import type { ManifestFile } from '../iceberg/manifests/manifest-list.ts'
+import { BegunStream } from '../storage/begun-stream.ts'
 import type { FileIO } from '../storage/file-io.ts'
 import { PathDigest } from './certificate/path-digest.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import type { DoomedFile } from './deletion/batch.ts'
 import type { Portion } from './deletion/erase-files.ts'
 import { readFiles } from './reach.ts'
 
-/** Manifests that are opened while the one before is read: their first block is there when its turn comes. */
+/** Manifests that are opened while the one before is read: their first bytes are there when their turn comes. */
 const manifestsAhead = 8
-
-type Reading = AsyncGenerator<readonly DoomedFile[]>
-
-interface Opened {
-  readonly reading: Reading
-  /** Never rejects unseen: whoever takes it sees the error. */
-  readonly first: Promise<IteratorResult<readonly DoomedFile[], void>>
-}
+/** Bytes of each that are read before its turn. They stay as they are stored: what unpacks to much is unpacked alone. */
+const bytesAhead = 1024 * 1024
 
 /**
  * Reads the manifests from a checkpoint of the data stage on. Files before it are read for the digest, and not given
@@ -30,19 +24,19 @@ export async function* scanManifests(
 ): AsyncGenerator<Portion> {
   const digest = new PathDigest(from.digest)
   let entries = from.entries
-  const opened: Opened[] = []
+  const opened: BegunStream[] = []
   let next = from.manifest
   try {
     for (let at = from.manifest; at < manifests.length; at++) {
       while (next < manifests.length && opened.length < manifestsAhead) {
-        opened.push(open(io, manifests[next++]!, signal))
+        opened.push(new BegunStream(io.readStream(manifests[next++]!.path, { signal }), bytesAhead))
       }
-      const { reading, first } = opened.shift()!
+      const stream = opened.shift()!
+      const reading = readFiles({ readStream: () => stream.chunks() }, manifests[at]!, signal)
       const before = { digest: digest.value, entries }
       let read = 0
       try {
-        for (let result = await first; !result.done; result = await reading.next()) {
-          const files = result.value
+        for await (const files of reading) {
           digest.add(files.map(({ path }) => path))
           const done = at === from.manifest ? Math.min(Math.max(0, from.files - read), files.length) : 0
           const position = read + done
@@ -54,15 +48,12 @@ export async function* scanManifests(
           }
         }
       } finally {
-        await reading.return(undefined)
+        await stream.close()
       }
       digest.end(manifests[at]!.path)
     }
   } finally {
-    for (const { reading, first } of opened) {
-      await first.catch(() => undefined)
-      await reading.return(undefined)
-    }
+    for (const stream of opened) await stream.close()
   }
   const end: Checkpoint = {
     ...from,
@@ -78,11 +69,4 @@ export async function* scanManifests(
     },
   }
   yield { files: [], checkpoint: () => end }
-}
-
-function open(io: FileIO, manifest: ManifestFile, signal: AbortSignal): Opened {
-  const reading = readFiles(io, manifest, signal)
-  const first = reading.next()
-  first.catch(() => undefined)
-  return { reading, first }
 }

@@ -49,6 +49,11 @@ export interface FileIO {
   removeEmptyDirectories(location: string): Promise<void>
   /** Settings of the store that limit what a deletion means. Missing where there are none, as on local disks. */
   storeSettings?(location: string): Promise<StoreSettings>
+  /**
+   * Has the next request ask anew for credentials that somebody else keeps and may have replaced; called at the beginning
+   * of every attempt at a purge. Those that the store refuses are asked for anew without it. Missing where there are none.
+   */
+  renewCredentials?(): Promise<void>
   close(): Promise<void>
 }
 

@@ -16,6 +16,7 @@ export function forwardFileIO(io: FileIO, replaced: Partial<FileIO>): FileIO {
     ...(io.listVersions && {
       listVersions: (location: string, options?: ReadOptions) => io.listVersions!(location, options),
     }),
+    ...(io.renewCredentials && { renewCredentials: () => io.renewCredentials!() }),
     close: () => io.close(),
     ...replaced,
   }

@@ -18,7 +18,7 @@ export interface S3StorageOptions {
   readonly region: string
   /** @default false */
   readonly pathStyleAccess: boolean
-  /** With neither key, the AWS SDK's own chain of providers is asked, afresh whenever credentials expire. */
+  /** With neither key, the AWS SDK's own chain of providers is asked: at every attempt at a purge, and when the store refuses the credentials. */
   readonly accessKeyId: string | undefined
   readonly secretAccessKey: string | undefined
   readonly sessionToken: string | undefined

@@ -56,6 +56,18 @@ describe('the network to the store', () => {
     expect(lost).toBeGreaterThan(0)
   })
 
+  it('falls silent in the middle of a manifest and of an answer: both are given up, and the purge goes on by itself', async () => {
+    const stalled: string[] = []
+    await purgeThrough((method, url) => {
+      const isChosen =
+        (method === 'GET' && url.includes('.avro')) || (method === 'POST' && url.includes('delete'))
+      if (!isChosen || stalled.includes(method)) return undefined
+      stalled.push(method)
+      return 'stall'
+    })
+    expect(stalled).toEqual(['GET', 'POST'])
+  })
+
   it('is gone for a while: the purge waits, and goes on by itself', async () => {
     let down = false
     await purgeThrough(

@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from 'node:net'
 
 /**
- * What the proxy does with a request: answers it itself, drops it, passes it on and loses the answer, or half of the
- * answer's body. Undefined passes it on.
+ * What the proxy does with a request: answers it itself, drops it, never answers, passes it on and loses the answer, or half
+ * of the answer's body, or sends that half and falls silent. Undefined passes it on.
  */
 export type Fault = (
   method: string,
@@ -12,8 +12,10 @@ export type Fault = (
 ) =>
   | { status: number; body?: string; headers?: Record<string, string> }
   | 'drop'
+  | 'silence'
   | 'lose-answer'
   | 'half-answer'
+  | 'stall'
   | undefined
 
 /** A store's faults that no real server can be told to have: stands before it, and answers some requests itself. */
@@ -30,6 +32,8 @@ export async function startFaultyProxy(
     const answer = fault(incoming.method!, incoming.url!, body.toString())
     if (answer === 'drop') {
       incoming.socket.destroy()
+    } else if (answer === 'silence') {
+      return
     } else if (typeof answer === 'object') {
       outgoing.writeHead(answer.status, { 'content-type': 'application/xml', ...answer.headers })
       outgoing.end(answer.body ?? '')
@@ -43,7 +47,9 @@ export async function startFaultyProxy(
           if (answer === 'lose-answer') return incoming.socket.destroy()
           outgoing.writeHead(reply.statusCode!, reply.headers)
           if (answer === undefined) return outgoing.end(whole)
-          outgoing.write(whole.subarray(0, whole.length / 2), () => incoming.socket.destroy())
+          outgoing.write(whole.subarray(0, whole.length / 2), () => {
+            if (answer === 'half-answer') incoming.socket.destroy()
+          })
         })
       })
       passed.end(body)

@@ -122,6 +122,21 @@ describe('confinement of local files', () => {
     expect(readdirSync(join(folder, 'in')).toSorted()).toEqual(['file', 'side'])
   })
 
+  it.each(['file', 'directory'])(
+    'names a %s whose name is not UTF-8, which nothing can delete',
+    async (kind) => {
+      const path = Buffer.concat([Buffer.from(`${folder}/in/caf`), Buffer.from([0xe9])])
+      if (kind === 'file') writeFileSync(path, 'x')
+      else mkdirSync(path)
+      await expect(Array.fromAsync(io.list(`${folder}/in`))).rejects.toThrow(/not UTF-8.*in\/caf\ufffd/)
+      rmSync(path, { recursive: true })
+      writeFileSync(`${folder}/in/caf\ufffd`, 'x')
+      const listed = (await Array.fromAsync(io.list(`${folder}/in`))).map(({ location }) => location)
+      expect(listed).toContain(`file://${folder}/in/caf\ufffd`)
+      rmSync(`${folder}/in/caf\ufffd`)
+    },
+  )
+
   it("takes Hadoop's checksum file along", async () => {
     writeFileSync(join(folder, 'in/part.parquet'), 'x')
     writeFileSync(join(folder, 'in/.part.parquet.crc'), 'x')

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { JsonError, type JsonValue, parseJson, printJson } from './exact-json.ts'
-import { type Member, readMembers } from './member-stream.ts'
+import { type Member, maxMemberBytes, readMembers } from './member-stream.ts'
 
 const names = ['snapshots', 'properties', 'escaped "\\ \u00e9']
 
@@ -74,5 +74,40 @@ describe('the members of a JSON object', () => {
     `x{"snapshots":[]}`,
   ])('are not given of %s', async (text) => {
     await expect(read(text)).rejects.toThrow(JsonError)
+  })
+})
+
+describe('what an object may cost', () => {
+  const megabyte = Buffer.alloc(1024 * 1024, ' ')
+  const read = (...chunks: Buffer[]) => Array.fromAsync(readMembers(chunked(chunks), new Set(names)))
+  const chunked = async function* (chunks: Buffer[]) {
+    yield* chunks
+  }
+  const megabytes = (count: number) => Array.from({ length: count }, () => megabyte)
+
+  it.each([
+    ['a member', '{"properties":{"a":"', 'a part of "properties" of more than 16777216 bytes'],
+    ['an element', '{"snapshots":[1,{"a":"', 'a part of "snapshots" of more than 16777216 bytes'],
+    ['a name', '{"', 'a name of more than 65536 bytes'],
+    ['the white space before it', '', 'white space of more than 16777216 bytes'],
+    ['the white space behind it', '{}', 'white space of more than 16777216 bytes'],
+  ])('is bounded: %s', async (_, text, message) => {
+    await expect(read(Buffer.from(text), ...megabytes(17))).rejects.toThrow(message)
+    await expect(
+      read(Buffer.concat([Buffer.from(text), ...megabytes(17), Buffer.from('"}]}')])),
+    ).rejects.toThrow(JsonError)
+  })
+
+  it('has room for each element by itself, and for whatever nobody asks for', async () => {
+    const element = Buffer.from(`${' '.repeat(maxMemberBytes - 3)}17,`)
+    const text = [
+      Buffer.from('{"schemas":"'),
+      ...megabytes(40),
+      Buffer.from('","snapshots":['),
+      element,
+      element,
+    ]
+    const members = (await read(...text, Buffer.from('1]}'))).flat()
+    expect(members.map(({ value }) => String(value))).toEqual(['17', '17', '1'])
   })
 })

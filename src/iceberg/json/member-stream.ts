@@ -15,6 +15,11 @@ import {
 } from './characters.ts'
 import { JsonError, type JsonValue, parseJson } from './exact-json.ts'
 
+/** Bytes of one member, or of one element of a member that is an array, as far as they are kept in memory. */
+export const maxMemberBytes = 16 * 1024 * 1024
+/** Bytes of a member's name. */
+const maxNameBytes = 64 * 1024
+
 /** A member, or one element of a member that is an array. */
 export interface Member {
   readonly name: string
@@ -26,7 +31,7 @@ export interface Member {
 /**
  * Gives the members with these names, in the order of the text, some at a time. Those that nobody asks for are passed
  * over: their strings and brackets must be sound, nothing else is looked at. Throws JsonError for what is no JSON
- * object, ends too early, or has one of the members twice.
+ * object, ends too early, has one of the members twice, or one larger than {@link maxMemberBytes}.
  */
 export async function* readMembers(
   chunks: AsyncIterable<Buffer>,
@@ -42,7 +47,9 @@ type Part = 'before' | 'key' | 'value' | 'elements' | 'closed' | 'after'
 
 class MemberScanner {
   readonly #names: ReadonlySet<string>
+  /** Of the members that are asked for. */
   readonly #seen = new Set<string>()
+  #isEmpty = true
   /** The bytes that close what is open. */
   readonly #closers: number[] = []
   #part: Part = 'before'
@@ -52,6 +59,8 @@ class MemberScanner {
   #escaped = false
   /** What of the current key, value or element earlier chunks held; undefined while it is passed over. */
   #pieces: Buffer[] | undefined = []
+  /** Bytes of the pieces. */
+  #kept = 0
   #chunk: Buffer = Buffer.alloc(0)
   /** Where in the chunk the current key, value or element begins. */
   #from = 0
@@ -85,7 +94,11 @@ class MemberScanner {
         this.#takeKey(at)
       }
     }
-    this.#pieces?.push(chunk.subarray(this.#from))
+    if (this.#pieces) {
+      this.#requireSpace(chunk.length)
+      this.#pieces.push(chunk.subarray(this.#from))
+      this.#kept += chunk.length - this.#from
+    }
     this.#offset += chunk.length
     return this.#members
   }
@@ -120,7 +133,7 @@ class MemberScanner {
       if (this.#count > 0 || !this.#isBlank(at)) this.#take(at)
       this.#begin('closed', at + 1)
     } else if (depth === 0) {
-      if (this.#part === 'key' && this.#seen.size === 0) this.#requireBlank(at)
+      if (this.#part === 'key' && this.#isEmpty) this.#requireBlank(at)
       else this.#endMember(at)
       this.#begin('after', at + 1)
     }
@@ -145,7 +158,8 @@ class MemberScanner {
     if (wanted && this.#seen.has(name)) {
       throw new JsonError(`JSON has the member ${JSON.stringify(name)} twice`, this.#offset + at)
     }
-    this.#seen.add(name)
+    if (wanted) this.#seen.add(name)
+    this.#isEmpty = false
     this.#name = name
     this.#begin('value', at + 1)
     if (!wanted) this.#pieces = undefined
@@ -166,11 +180,26 @@ class MemberScanner {
     this.#part = part
     this.#from = from
     this.#pieces = []
+    this.#kept = 0
   }
 
   #text(end: number): Buffer {
+    this.#requireSpace(end)
     const last = this.#chunk.subarray(this.#from, end)
     return this.#pieces!.length === 0 ? last : Buffer.concat([...this.#pieces!, last])
+  }
+
+  /** Throws JsonError when what is kept, with this chunk up to `end`, is too much to be what it should be. */
+  #requireSpace(end: number): void {
+    const isName = this.#part === 'key'
+    const most = isName ? maxNameBytes : maxMemberBytes
+    if (this.#kept + end - this.#from <= most) return
+    const what = isName
+      ? 'a name'
+      : this.#name === ''
+        ? 'white space'
+        : `a part of ${JSON.stringify(this.#name)}`
+    throw new JsonError(`JSON has ${what} of more than ${most} bytes`, this.#offset + end)
   }
 
   #isBlank(end: number): boolean {

@@ -97,3 +97,26 @@ it('closes its source, read to the end or damaged', async () => {
     expect(closed).toBe(true)
   }
 })
+
+it('does not believe a count that is no int', async () => {
+  const counts = ['added', 'existing', 'deleted'].map((name, index) => ({
+    name: `${name}_files_count`,
+    type: 'long',
+    'field-id': 504 + index,
+  }))
+  const list = (count: number) =>
+    writeAvroFile({
+      schema: {
+        type: 'record',
+        name: 'm',
+        fields: [{ name: 'manifest_path', type: 'string', 'field-id': 500 }, ...counts],
+      },
+      records: [
+        { manifest_path: 'm', added_files_count: count, existing_files_count: 0, deleted_files_count: 0 },
+      ],
+      codec: 'null',
+      metadata: {},
+    })
+  expect(await readManifestList([list(2 ** 31 - 1)])).toMatchObject([{ entryCount: 2 ** 31 - 1 }])
+  expect(await readManifestList([list(2 ** 31)])).toMatchObject([{ entryCount: undefined }])
+})

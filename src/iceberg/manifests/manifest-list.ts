@@ -8,7 +8,10 @@ export interface ManifestFile {
   /** Bytes, as the list says; undefined where it does not. */
   readonly length: number | undefined
   readonly content: 'data' | 'deletes'
-  /** Entries that the manifest must have; undefined where the list does not count them all. */
+  /**
+   * Entries, as the list counts them; undefined where it does not count them all. Some writers count wrongly: this is a
+   * hint of how much work there is, and no proof of anything by itself.
+   */
   readonly entryCount: number | undefined
   /** The manifest is encrypted. */
   readonly encrypted: boolean
@@ -28,15 +31,17 @@ const slots: readonly Slot[] = [
 const reader = new RecordReader(slots, manifestFile)
 
 /**
- * Reads a manifest list. Throws CorruptManifestError for a file that is cut short or damaged, UnsupportedManifestError
+ * Reads a manifest list: each manifest once, however often it is named. Throws CorruptManifestError for a file that is cut short or damaged, UnsupportedManifestError
  * for one that cannot be read at all.
  */
 export async function readManifestList(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,
 ): Promise<ManifestFile[]> {
-  const manifests: ManifestFile[] = []
-  for await (const batch of reader.read(chunks)) manifests.push(...batch)
-  return manifests
+  const manifests = new Map<string, ManifestFile>()
+  for await (const batch of reader.read(chunks)) {
+    for (const manifest of batch) if (!manifests.has(manifest.path)) manifests.set(manifest.path, manifest)
+  }
+  return [...manifests.values()]
 }
 
 function manifestFile(
@@ -50,12 +55,17 @@ function manifestFile(
 ): ManifestFile {
   if (typeof path !== 'string')
     throw new CorruptManifestError('A manifest list names a manifest without a path')
-  const counts = [added, existing, deleted].filter((count) => typeof count === 'number' && count >= 0)
+  const counts = [added, existing, deleted].filter(isCount)
   return {
     path,
     length: typeof length === 'number' ? length : undefined,
     content: content === 1 ? 'deletes' : 'data',
-    entryCount: counts.length === 3 ? (counts as number[]).reduce((sum, count) => sum + count) : undefined,
+    entryCount: counts.length === 3 ? counts.reduce((sum, count) => sum + count) : undefined,
     encrypted: key === true,
   }
+}
+
+/** The specification makes counts `int`: what does not fit is no count, and neither is -1, by which some mean unknown. */
+function isCount(value: SlotValue): value is number {
+  return typeof value === 'number' && value >= 0 && value < 2 ** 31
 }

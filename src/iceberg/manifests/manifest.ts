@@ -39,7 +39,7 @@ const contents = ['data', 'position-deletes', 'equality-deletes'] as const
  *
  * Throws CorruptManifestError for a file that is cut short or damaged, UnsupportedManifestError for one that cannot be
  * read at all. A file that was cut exactly between two blocks looks whole: the caller compares the number of entries
- * with the manifest list's.
+ * and of bytes with the manifest list's.
  */
 export function readManifest(
   chunks: AsyncIterable<Buffer> | Iterable<Buffer>,

@@ -1,10 +1,11 @@
 import { lstat, opendir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { FileInfo } from '../file-io.ts'
+import { type FileInfo, InvalidLocationError } from '../file-io.ts'
 
 /**
  * Every file below a directory, depth first, streamed. A symbolic link is listed as the file that it is and never
- * followed. What vanishes meanwhile is passed over.
+ * followed. What vanishes meanwhile is passed over. Throws InvalidLocationError for a name that is not UTF-8: no location
+ * can name it, so that it cannot be deleted, and must not pass for gone.
  */
 export async function* walk(directory: string, signal?: AbortSignal): AsyncGenerator<FileInfo> {
   const names = await opened(directory)
@@ -12,12 +13,24 @@ export async function* walk(directory: string, signal?: AbortSignal): AsyncGener
   for await (const entry of names) {
     signal?.throwIfAborted()
     const path = join(directory, entry.name)
+    if (entry.name.includes('\ufffd')) await requireNamed(path)
     if (entry.isDirectory()) {
       yield* walk(path, signal)
       continue
     }
     const info = await fileInfo(path)
     if (info) yield info
+  }
+}
+
+/** Node.js puts U+FFFD for bytes that are not UTF-8, and then nothing has that name; but it may also be a name's own. */
+async function requireNamed(path: string): Promise<void> {
+  try {
+    await lstat(path)
+  } catch (error) {
+    if (!isAbsent(error)) throw error
+    const message = `The name of a file is not UTF-8, which no location can hold. Rename it or remove it by hand: ${path}`
+    throw new InvalidLocationError(`file://${path}`, message)
   }
 }
 

@@ -7,6 +7,7 @@ import { Readable } from 'node:stream'
 import type { DeleteObjectsCommandOutput } from '@aws-sdk/client-s3'
 import { type Answer, wholeAnswer } from './answers.ts'
 import type { Connection } from './client.ts'
+import { aroundAnswer, type OnThrottle, reportThrottling } from './throttling.ts'
 
 export interface DoomedObject {
   readonly key: string
@@ -16,8 +17,7 @@ export interface DoomedObject {
 
 export interface DeleteRequestOptions {
   readonly signal?: AbortSignal | undefined
-  /** The store asks for fewer requests, by 503 or 429; milliseconds that it asks to wait, where it does. */
-  readonly onThrottle?: ((retryAfter: number | undefined) => void) | undefined
+  readonly onThrottle?: OnThrottle | undefined
 }
 
 /**
@@ -25,7 +25,7 @@ export interface DeleteRequestOptions {
  * did not succeed. Throws the SDK's errors, when its own retries are used up.
  */
 export async function sendDeleteObjects(
-  { sdk, client }: Connection,
+  { sdk, client, idleLimit }: Connection,
   bucket: string,
   objects: readonly DoomedObject[],
   options: DeleteRequestOptions,
@@ -43,14 +43,14 @@ export async function sendDeleteObjects(
     },
     { step: 'serialize', priority: 'low', name: 'bodyOfDeleteObjects' },
   )
+  // Around the one that reads the answer, which may stop half-way.
+  command.middlewareStack.add((next) => reportThrottling(next, options.onThrottle), aroundAnswer)
   command.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args)
       const answer = result.response as Answer
-      const { statusCode, headers } = answer
-      if (statusCode === 503 || statusCode === 429) options.onThrottle?.(milliseconds(headers['retry-after']))
-      if (statusCode === 200) {
-        const text = await wholeAnswer(answer, '<DeleteResult')
+      if (answer.statusCode === 200) {
+        const text = await wholeAnswer(answer, 'DeleteObjectsCommand', idleLimit)
         answer.body = Readable.from([withoutDeleted(text)])
       }
       return result
@@ -80,9 +80,4 @@ function withoutDeleted(answer: Buffer): Buffer {
 function escaped(key: string): string {
   if (!/[&<>]/.test(key)) return key
   return key.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
-}
-
-/** `Retry-After` counts seconds; its other form, a date, is not used by object stores. */
-function milliseconds(retryAfter: string | undefined): number | undefined {
-  return retryAfter !== undefined && /^\d{1,5}$/.test(retryAfter) ? Number(retryAfter) * 1_000 : undefined
 }

@@ -7,12 +7,15 @@ import { type DeleteRequestOptions, sendDeleteObjects } from './delete-request.t
 import {
   errorCode,
   fileError,
+  isBadRequest,
+  isForbidden,
   isRefusal,
   isRetryable,
   isThrottled,
   keyOutcome,
   refusesCredentials,
 } from './errors.ts'
+import { aroundAnswer, reportThrottling } from './throttling.ts'
 
 const deleted: DeleteOutcome = Object.freeze({ outcome: 'deleted' })
 /** Requests for keys that failed, beside the SDK's own retries of whole requests. */
@@ -25,7 +28,8 @@ const singlesInFlight = 16
 /**
  * Deletes files of any number of buckets: one outcome for each location, in order. Keys that failed inside a
  * successful answer, which no SDK retries, are sent again by themselves before they are reported. A batch that the
- * store refuses as a whole (one bad key among them, or no DeleteObjects at all) is deleted key by key.
+ * store refuses as a whole (one bad or forbidden key among them, or no DeleteObjects at all) is deleted key by key; where it
+ * was not for one of its keys, the bucket is not sent batches for a while.
  *
  * Throws FileAccessError when a bucket does not exist or the credentials are refused altogether,
  * StorageUnavailableError when the store does not answer at all.
@@ -43,7 +47,7 @@ export async function deleteObjects(
   await mapBounded(batches, options.inFlight, async (targets) => {
     await deleteBatch(connection, targets, outcomes, options)
   })
-  await deleteSingly(connection, single, outcomes, options.signal)
+  await deleteSingly(connection, single, outcomes, options)
   return outcomes
 }
 
@@ -55,12 +59,17 @@ async function deleteBatch(
   options: DeleteRequestOptions,
 ): Promise<void> {
   const { signal, onThrottle } = options
+  const { refusedBatches } = connection
+  const { bucket } = targets[0]!
+  if (refusedBatches.has(bucket)) return await deleteSingly(connection, targets, outcomes, options)
   let waiting = targets
   for (let attempt = 1; waiting.length > 0; attempt++) {
     signal?.throwIfAborted()
     const failed = await requestBatch(connection, waiting, options)
-    if (failed === 'refused') {
-      await deleteSingly(connection, waiting, outcomes, signal)
+    if (failed === 'refused' || failed === 'bad') {
+      await deleteSingly(connection, waiting, outcomes, options)
+      const isForKey = failed === 'bad' || waiting.some(({ index }) => outcomes[index]!.outcome === 'blocked')
+      if (!isForKey) refusedBatches.add(bucket)
       return
     }
     if (failed.size === 0) {
@@ -89,7 +98,7 @@ async function requestBatch(
   connection: Connection,
   targets: readonly Target[],
   options: DeleteRequestOptions,
-): Promise<Map<string, DeleteOutcome> | 'refused'> {
+): Promise<Map<string, DeleteOutcome> | 'refused' | 'bad'> {
   const { bucket } = targets[0]!
   const failed = new Map<string, DeleteOutcome>()
   let throttled = false
@@ -112,7 +121,7 @@ async function requestBatch(
     }
   } catch (error) {
     options.signal?.throwIfAborted()
-    if (isRefusal(error)) return 'refused'
+    if (isRefusal(error)) return isBadRequest(error) ? 'bad' : 'refused'
     const mapped = fileError(`s3://${bucket}`, error)
     // No answer at all is how a store that has too much to do begins.
     if (mapped instanceof StorageUnavailableError && !throttled) onThrottle(undefined)
@@ -132,7 +141,7 @@ async function deleteSingly(
   { sdk, client }: Connection,
   targets: readonly Target[],
   outcomes: DeleteOutcome[],
-  signal: AbortSignal | undefined,
+  { signal, onThrottle }: DeleteRequestOptions,
 ): Promise<void> {
   await mapBounded(targets, singlesInFlight, async ({ index, location, bucket, key, version }) => {
     try {
@@ -141,13 +150,15 @@ async function deleteSingly(
         Key: key,
         ...(version !== undefined && { VersionId: version }),
       })
+      command.middlewareStack.add((next) => reportThrottling(next, onThrottle), aroundAnswer)
       await client.send(command, { abortSignal: signal })
       outcomes[index] = { outcome: 'deleted' }
     } catch (error) {
       signal?.throwIfAborted()
       const code = errorCode(error)
       if (code === 'NoSuchBucket' || refusesCredentials(error)) throw fileError(location, error)
-      outcomes[index] = keyOutcome(code, (error as Error).message)
+      const { message } = error as Error
+      outcomes[index] = isForbidden(error) ? { outcome: 'blocked', code, message } : keyOutcome(code, message)
     }
   })
 }

@@ -38,6 +38,8 @@ const credentials = new Set([
   'SignatureDoesNotMatch',
 ])
 
+const unanswered = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
+
 interface ServiceError {
   readonly name?: string
   readonly Code?: string
@@ -61,10 +63,29 @@ export function isThrottled(outcome: DeleteOutcome): boolean {
   return outcome.outcome === 'failed' && /SlowDown|Throttl|ServiceUnavailable|RequestLimit/.test(outcome.code)
 }
 
-/** Whether the store read the request and will not do it in this form: then it is not a fault that may pass. */
+/**
+ * Whether the store read the request and will not do it in this form: then it is not a fault that may pass. A 403 is
+ * one, too: some stores forbid DeleteObjects where they allow each deletion, or refuse all keys for one that they forbid.
+ */
 export function isRefusal(error: unknown): boolean {
   const status = httpStatus(error)
-  return !refusesCredentials(error) && (status === 400 || status === 405 || status === 501)
+  return (
+    !refusesCredentials(error) && (status === 400 || isForbidden(error) || status === 405 || status === 501)
+  )
+}
+
+/** Whether the store read the request, and found fault with what it holds. */
+export function isBadRequest(error: unknown): boolean {
+  return httpStatus(error) === 400
+}
+
+export function isForbidden(error: unknown): boolean {
+  return httpStatus(error) === 403
+}
+
+/** Whether no answer came, or none that is whole. */
+export function isUnanswered(error: unknown): boolean {
+  return unanswered.has(errorCode(error)) || (error as Error).name === 'TimeoutError'
 }
 
 export function refusesCredentials(error: unknown): boolean {
@@ -90,7 +111,7 @@ export function fileError(location: string, error: unknown): unknown {
   }
   if (absent.has(code)) return new FileNotFoundError(location, error)
   if (code === 'PreconditionFailed' || httpStatus(error) === 412) return new FileExistsError(location, error)
-  if (refusesCredentials(error) || httpStatus(error) === 403) {
+  if (refusesCredentials(error) || isForbidden(error)) {
     return new FileAccessError(location, `The object store refuses access (${code}): ${location}`, error)
   }
   const status = httpStatus(error)

@@ -2,14 +2,17 @@ import type { Readable } from 'node:stream'
 import { FileError, FileTooLargeError, type ReadOptions, StorageUnavailableError } from '../file-io.ts'
 import type { Connection } from './client.ts'
 import { fileError } from './errors.ts'
+import { withIdleLimit } from './idle-limit.ts'
 import { objectOf } from './object.ts'
 
-/** Requests for one object, beside the SDK's own retries, which end where the body begins. */
+/** Requests in a row that bring no more than {@link progress}, beside the SDK's own retries, which end where the body begins. */
 const requests = 4
+/** Bytes of a body after which its breaking off is another misfortune: stores end connections that nobody reads from. */
+const progress = 64 * 1024
 
 /** The object's bytes in order. A body that breaks off is taken up again where it broke off, if it is still the same. */
 export async function* readObject(
-  { sdk, client }: Connection,
+  { sdk, client, idleLimit }: Connection,
   location: string,
   { maxBytes = Number.POSITIVE_INFINITY, signal }: ReadOptions,
 ): AsyncGenerator<Buffer> {
@@ -18,6 +21,7 @@ export async function* readObject(
   let version: string | undefined
   for (let request = 1; ; request++) {
     let begun = false
+    const from = position
     try {
       const range = position > 0 && { Range: `bytes=${position}-` }
       const command = new sdk.GetObjectCommand({ Bucket: bucket, Key: key, ...range })
@@ -31,7 +35,7 @@ export async function* readObject(
         body.destroy()
         throw resumed ? new FileTooLargeError(location, maxBytes) : changed(location)
       }
-      for await (const chunk of body as AsyncIterable<Buffer>) {
+      for await (const chunk of withIdleLimit(body, idleLimit)) {
         position += chunk.length
         if (position > maxBytes) throw new FileTooLargeError(location, maxBytes)
         yield chunk
@@ -41,6 +45,7 @@ export async function* readObject(
     } catch (error) {
       signal?.throwIfAborted()
       const brokenOff = begun && !(error instanceof FileError)
+      if (position - from > progress) request = 0
       if (!brokenOff || request === requests) throw fileError(location, error)
     }
   }

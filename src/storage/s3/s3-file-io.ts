@@ -8,8 +8,7 @@ import {
   type ReadOptions,
   type StoreSettings,
 } from '../file-io.ts'
-import type { S3StorageOptions } from '../options.ts'
-import { type Connection, connect } from './client.ts'
+import { type Connection, type ConnectionOptions, connect } from './client.ts'
 import { deleteObjects } from './delete.ts'
 import { errorCode, fileError } from './errors.ts'
 import { listObjects, listObjectVersions } from './list.ts'
@@ -18,7 +17,7 @@ import { readObject } from './read.ts'
 import { bucketSettings } from './settings.ts'
 import { writeObject } from './write.ts'
 
-export interface S3FileIOOptions extends S3StorageOptions {
+export interface S3FileIOOptions extends ConnectionOptions {
   /** DeleteObjects requests in flight of one call. @default 4 */
   readonly deletesInFlight?: number
 }
@@ -112,6 +111,11 @@ export class S3FileIO implements FileIO {
 
   async storeSettings(location: string): Promise<StoreSettings> {
     return await bucketSettings(await this.#connect(), location)
+  }
+
+  async renewCredentials(): Promise<void> {
+    const connection = await this.#connection
+    await connection?.credentials?.renew()
   }
 
   async close(): Promise<void> {

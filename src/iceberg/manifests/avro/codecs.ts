@@ -5,8 +5,8 @@ import { CorruptManifestError, UnsupportedManifestError } from '../errors.ts'
 /** Decompresses the payload of one block. */
 export type Codec = (payload: Buffer) => Buffer
 
-/** Bytes of one block after decompression. Writers cut blocks at 16 KB to a few MB. */
-export const maxBlockBytes = 256 * 1024 * 1024
+/** Bytes of one block, before and after decompression. Writers cut blocks at 16 KB to a few MB; some never, up to tens of MB. */
+export const maxBlockBytes = 128 * 1024 * 1024
 
 /** Output is collected in pieces of `chunkSize`: one is enough for most blocks, and small blocks want small ones. */
 function bounds(payload: Buffer): { maxOutputLength: number; chunkSize: number } {
