@@ -138,6 +138,7 @@ async function work(attempt: Attempt, lease: Lease, runner: PurgeRunner): Promis
   const { run } = attempt
   const { database, versions = 'current' } = runner
   const { purge } = lease
+  await runner.io.renewCredentials?.()
   if (lease.recall !== undefined) return await recall(attempt, lease, lease.recall, runner)
   if (lease.byLocation) {
     await refuseIfAudited(attempt, lease, runner)

@@ -156,6 +156,24 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect((await fixture.ledger.claimDue(turns, 'next', 1)).leases).toEqual([])
   })
 
+  it('21b. credentials are resolved once, and never again while the server runs', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    let renewed = 0
+    const io = forwardFileIO(fixture.io, {
+      renewCredentials: async () => void renewed++,
+      deleteFiles: async (locations, options) => {
+        if (renewed < 3) throw new Error('the keys are old')
+        return await fixture.io.deleteFiles(locations, options)
+      },
+    })
+    for (const state of ['pending', 'pending', 'succeeded']) {
+      expect(await fixture.run(id, { io, backoff: { base: 1, max: 1 } })).toMatchObject({ state })
+    }
+    expect(renewed).toBe(3)
+  })
+
   it('19. manifests are read again for every snapshot', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const table = await fixture.table('t', { snapshots: 20, filesPerSnapshot: 1 })
