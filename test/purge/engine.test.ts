@@ -189,7 +189,7 @@ describe.each(dialects)('the engine on %s', (dialect) => {
     })
     stopping.abort(new Error('the power is cut'))
     await second
-    const engine = engineOf(fixture, new SqlAsyncPurger())
+    const engine = engineOf(fixture, new SqlAsyncPurger(), { leaseTime: 60_000 })
     await engine.start()
     const { counts } = await until(fixture, id, 'succeeded')
     expect(counts.data).toEqual({ deleted: files.data.length })
