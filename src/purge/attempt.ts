@@ -25,6 +25,7 @@ import {
   outcomes,
   type PathFailure,
   type PurgeRun,
+  RetryablePurgeError,
   stages,
   type Tally,
 } from './purger.ts'
@@ -40,6 +41,8 @@ const lastBeatInterval = 1_000
  * first batch is saved has got nothing erased: where the store is slow, and workers die often, a small one is saved in time.
  */
 const cautiousBatchSize = 50
+/** Milliseconds for which it holds what was asked of the keep rule, while a deletion waits for its turn. */
+const keepHolds = 1_000
 /** Milliseconds that batches in flight have to be finished when the server stops, or others wait for the worker. */
 const batchGrace = 5_000
 /** Milliseconds before a write that the database did not take is tried again. */
@@ -70,6 +73,8 @@ export class Attempt {
   readonly #stopped = new AbortController()
   /** Aborted when batches in flight, too, have to be given up. */
   readonly #givenUp = new AbortController()
+  /** When deletions began to wait for their turn. */
+  readonly #waiting = new WeakMap<readonly string[], number>()
   /** Aborted once the attempt has saved something, or from the start where the one before was fruitful. */
   readonly #cautious = new AbortController()
   readonly #beating: Promise<void>
@@ -147,8 +152,6 @@ export class Attempt {
     logger,
     clock,
     signal,
-    io,
-    pace,
     deleteConcurrency,
     onProgress,
   }: AttemptOptions): PurgeRun {
@@ -159,23 +162,7 @@ export class Attempt {
       attempt: lease.attempt,
       logger,
       clock,
-      io: pace(
-        forwardFileIO(io, {
-          capabilities: {
-            ...io.capabilities,
-            get deleteBatchSize() {
-              const usual = io.capabilities.deleteBatchSize
-              return attempt.#cautious.signal.aborted ? usual : Math.min(usual, cautiousBatchSize)
-            },
-          },
-          deleteFiles: async (locations, options) => {
-            await attempt.run.begin()
-            await attempt.run.confirm()
-            // A request that is out is waited for: what it has deleted is counted, and not asked for again.
-            return await io.deleteFiles(locations, { ...options, signal: attempt.#givenUp.signal })
-          },
-        }),
-      ),
+      io: this.#files(),
       keep: keepOthers(database.reader, lease.purge),
       enclosed: () => attempt.#persist(() => enclosedPlaces(database.reader, lease.purge)),
       deleteConcurrency,
@@ -204,6 +191,35 @@ export class Attempt {
       },
       reported: (stage) => attempt.#persist(() => namedFailures(database, lease, stage)),
     }
+  }
+
+  /** The store's files, with deletions that wait for their turn, and then ask whether they still may. */
+  #files(): FileIO {
+    const { io, pace, clock } = this.#options
+    const isCautious = () => !this.#cautious.signal.aborted
+    const fenced = forwardFileIO(io, {
+      capabilities: {
+        ...io.capabilities,
+        get deleteBatchSize() {
+          const usual = io.capabilities.deleteBatchSize
+          return isCautious() ? Math.min(usual, cautiousBatchSize) : usual
+        },
+      },
+      deleteFiles: async (locations, options) => {
+        await this.run.begin()
+        await this.#requireUnkept(locations)
+        await this.run.confirm()
+        // A request that is out is waited for: what it has deleted is counted, and not asked for again.
+        return await io.deleteFiles(locations, { ...options, signal: this.#givenUp.signal })
+      },
+    })
+    const paced = pace(fenced)
+    return forwardFileIO(paced, {
+      deleteFiles: (locations, options) => {
+        this.#waiting.set(locations, clock.now())
+        return paced.deleteFiles(locations, options)
+      },
+    })
   }
 
   #save(checkpoint: unknown, { tally = emptyTally, failures = [], resolved = [] }: Done): boolean {
@@ -287,6 +303,18 @@ export class Attempt {
       }
       await clock.sleep(retryPause)
     }
+  }
+
+  /** Somebody may have got a place around files that lie outside of this purge's own while their deletion waited. */
+  async #requireUnkept(locations: readonly string[]): Promise<void> {
+    const { clock } = this.#options
+    if (clock.now() - (this.#waiting.get(locations) ?? clock.now()) < keepHolds) return
+    const rules = await this.run.keep(locations)
+    const at = rules.findIndex((rule) => rule !== undefined)
+    if (at === -1) return
+    throw new RetryablePurgeError(
+      `Another table has got the place of ${locations[at]} meanwhile; it is looked at again.`,
+    )
   }
 
   #giveUpSoon(): void {

@@ -1,7 +1,10 @@
 /** Known failures of shipped servers, each with the proof that it is not one of ours. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { SqlCatalog } from '../../src/catalog/sql/sql-catalog.ts'
 import { keepOthers } from '../../src/purge/guard.ts'
+import type { FileIO } from '../../src/storage/file-io.ts'
+import { forwardFileIO } from '../../src/storage/forward.ts'
 import { placeKey } from '../../src/storage/location.ts'
 import { dialects } from '../../src/testing/databases.ts'
 import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
@@ -175,5 +178,30 @@ describe.each(dialects)('not a failure of ours, on %s:', (dialect) => {
     expect(await keep(paths)).toEqual([undefined, undefined])
     await fixture.register('foreign', foreign.purge.metadataLocation)
     expect(await keep(paths)).toEqual(['inside-live-table', undefined])
+  })
+
+  it('12f. a table that is registered over foreign files while their deletion waits for its turn', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    const foreign = await writeTable(fixture.io, fixture.location('foreign'))
+    await fixture.table('t', { borrowed: foreign.files.data })
+    const id = await fixture.drop('t')
+    let waits = 0
+    const pace = (io: FileIO) =>
+      forwardFileIO(io, {
+        deleteFiles: async (locations, options) => {
+          if (waits++ === 0) {
+            await fixture.register('foreign', foreign.purge.metadataLocation)
+            await sleep(1_100)
+          }
+          return await io.deleteFiles(locations, options)
+        },
+      })
+    const backoff = { base: 1, max: 1 }
+    expect(await fixture.run(id, { pace, backoff })).toMatchObject({
+      state: 'pending',
+      message: expect.stringContaining('Another table has got the place'),
+    })
+    expect(await fixture.run(id, { pace, backoff })).toMatchObject({ state: 'succeeded' })
+    expect(await fixture.files()).toEqual(all(foreign.files).toSorted())
   })
 })
