@@ -14,20 +14,13 @@ import {
   finish,
   isHeld,
   LeaseLostError,
+  type NamedFailure,
   namedFailures,
   type Progress,
 } from './ledger/leased.ts'
 import { messagesOf } from './ledger/messages.ts'
 import { isStorable } from './ledger/text.ts'
-import {
-  type Done,
-  type OutcomeCounts,
-  outcomes,
-  type PathFailure,
-  type PurgeRun,
-  stages,
-  type Tally,
-} from './purger.ts'
+import { type Done, type OutcomeCounts, outcomes, type PurgeRun, stages, type Tally } from './purger.ts'
 import { addCounts, addTallies, emptyTally, subtractCounts } from './tally.ts'
 
 /** Failures that are named per purge. */
@@ -80,7 +73,7 @@ export class Attempt {
   #fruitful = false
   #heard: number | undefined
   #named: number
-  #failures = new Map<string, PathFailure>()
+  #failures = new Map<string, NamedFailure>()
   #resolved = new Set<string>()
 
   constructor(options: AttemptOptions) {
@@ -140,6 +133,7 @@ export class Attempt {
       signal: AbortSignal.any([this.#lost.signal, signal]),
       epoch: lease.epoch,
       attempt: lease.attempt,
+      maxAttempts: lease.maxAttempts,
       logger,
       io: pace(
         forwardFileIO(io, {
@@ -178,16 +172,17 @@ export class Attempt {
       },
       save: (checkpoint, done = {}) => attempt.#save(checkpoint, done),
       flush: () => attempt.#beat(),
-      messages: async () => {
-        const messages = await attempt.#persist(() => messagesOf(database, lease.purge.id))
-        attempt.#heard = messages.length
+      messages: async (prefix) => {
+        const { messages, count } = await attempt.#persist(() => messagesOf(database, lease.purge.id, prefix))
+        attempt.#heard = count
         return messages
       },
-      reported: (stage) => attempt.#persist(() => namedFailures(database, lease, stage)),
+      reported: (stage, which) => attempt.#persist(() => namedFailures(database, lease, stage, which)),
     }
   }
 
-  #save(checkpoint: unknown, { tally = emptyTally, failures = [], resolved = [] }: Done): boolean {
+  #save(checkpoint: unknown, done: Done): boolean {
+    const { tally = emptyTally, failures = [], resolved = [], own = false } = done
     const named = this.#named + failures.length - resolved.length
     if (failures.length > 0 && (named > maxFailures || !failures.every(({ path }) => isStorable(path)))) {
       return false
@@ -198,7 +193,8 @@ export class Attempt {
       this.#resolved.add(path)
     }
     for (const failure of failures) {
-      this.#failures.set(failure.path, failure)
+      const before = this.#failures.get(failure.path)
+      this.#failures.set(failure.path, { ...failure, own: own || before?.own === true })
       this.#resolved.delete(failure.path)
     }
     this.#checkpoint = checkpoint
@@ -210,6 +206,7 @@ export class Attempt {
       this.#cautious.abort()
       this.#options.onErased?.()
     }
+    if (done.fruitful) this.#fruitful = true
     return true
   }
 

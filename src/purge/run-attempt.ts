@@ -6,6 +6,7 @@ import { Attempt } from './attempt.ts'
 import { type Backoff, retryDelay } from './backoff.ts'
 import { checkpointOf } from './checkpoint.ts'
 import { type Clock, systemClock } from './clock.ts'
+import { isThrottled } from './deletion/throttling.ts'
 import type { Lease } from './ledger/claims.ts'
 import { type AttemptEnd, LeaseLostError } from './ledger/leased.ts'
 import type { Ledger } from './ledger/ledger.ts'
@@ -235,7 +236,7 @@ function endOf(
   const resubmit = error instanceof HandOffFailedError
   if (!backoff || error instanceof PermanentPurgeError) return { state: 'failed', error: message, resubmit }
   const delay = retryDelay(backoff, attempt.fruitful ? 1 : lease.fruitless)
-  if (isThrottled(error)) {
+  if (isThrottled(error as Error)) {
     const asked = error instanceof ThrottledPurgeError ? (error.retryAfter ?? 0) : 0
     return { state: 'pending', delay: Math.max(delay, asked), error: message, handedBack: true }
   }
@@ -243,13 +244,6 @@ function endOf(
     return { state: 'failed', error: message, resubmit }
   }
   return { state: 'pending', delay, error: message, resubmit }
-}
-
-/** Whether the store only asks for patience. */
-function isThrottled(error: unknown): boolean {
-  if (error instanceof ThrottledPurgeError) return true
-  const { name, message } = error as Error
-  return name === 'StorageUnavailableError' && /SlowDown|HTTP (?:429|503)/.test(message)
 }
 
 /** What was handed off has failed, as its engine says. Counts as a failed attempt; the next one hands it off anew. */

@@ -134,7 +134,9 @@ export class LedgerRuns implements RunMaker, AsyncDisposable {
       },
       ...(keep && { keep }),
       ...(enclosed && { enclosed: async () => enclosed }),
-      ...(messages && { messages: async () => messages }),
+      ...(messages && {
+        messages: async (prefix = '') => messages.filter(({ key }) => key.startsWith(prefix)),
+      }),
       counts: () => counts,
       tally: () => tally,
       failures: async () => {
