@@ -2,7 +2,7 @@
 
 python consumer.py BROKERS TASKS-TOPIC RECEIPTS-TOPIC    (see docs/reference/kafka-messages.md)
 """
-import json, os, re, signal, socket, sys
+import json, logging, os, re, signal, socket, sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 import fastavro, fsspec
@@ -11,6 +11,9 @@ from kafka import KafkaConsumer, KafkaProducer
 brokers, tasks_topic, receipts_topic = sys.argv[1:4]
 me = f"python:{socket.gethostname()}:{os.getpid()}"
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+class Expired(Exception):
+    """The task's time is over: it comes again."""
 
 def plain(path):  # one spelling for each place
     return re.sub(r"^file:/+", "/", re.sub(r"^s3[an]://", "s3://", path)).rstrip("/")
@@ -28,14 +31,13 @@ def entries(manifest):
         raise ValueError(f"{manifest['path']} has {len(found)} entries, not {manifest['entries']}")
     return [(each["file_path"], each["file_size_in_bytes"]) for each in found]
 
-def erase(task, file):
-    path, size = file
+def erase(task, path, size):
     if odd(path) or not inside(path, task["locations"]):
         return "left", 0, None
     if inside(path, task["keep"]):
         return "kept", 0, None
     if datetime.now(timezone.utc) >= datetime.fromisoformat(task["until"]):
-        raise TimeoutError("the task's time is over")
+        raise Expired(f"task {task['task']} of purge {task['purge']}: its time is over")
     try:
         store, name = fsspec.core.url_to_fs(path)
         store.rm_file(name)
@@ -52,11 +54,13 @@ def work(task, pool):
     receipt["counts"] = dict.fromkeys(("deleted", "absent", "kept", "blocked", "failed", "left"), 0)
     try:
         for manifest in task["manifests"]:
-            for outcome, size, failure in pool.map(lambda file: erase(task, file), entries(manifest)):
+            for outcome, size, failure in pool.map(lambda file: erase(task, *file), entries(manifest)):
                 receipt["counts"][outcome] += 1
                 receipt["bytes"] += size
                 if failure and len(receipt["failures"]) < 20:
                     receipt["failures"].append(failure)
+    except Expired:
+        raise
     except Exception as error:
         receipt["error"] = {"code": type(error).__name__, "message": str(error)[:1000], "permanent": False}
     return receipt
@@ -66,7 +70,12 @@ consumer = KafkaConsumer(tasks_topic, bootstrap_servers=brokers, group_id=f"{tas
                          auto_offset_reset="earliest", max_poll_records=1, max_poll_interval_ms=3_600_000)
 with ThreadPoolExecutor(16) as pool:
     for message in consumer:
-        task = json.loads(message.value)
-        if task["version"] == 1:
-            producer.send(receipts_topic, work(task, pool), key=message.key).get(timeout=60)
+        try:
+            task = json.loads(message.value)
+            receipt = work(task, pool) if task["version"] == 1 else None
+        except Exception as error:  # no task, or one whose time is over: nothing to answer
+            logging.warning("message passed over: %r", error)
+            receipt = None
+        if receipt:
+            producer.send(receipts_topic, receipt, key=message.key).get(timeout=60)
         consumer.commit()  # only after the receipt is acknowledged

@@ -1,26 +1,18 @@
 import { hostname } from 'node:os'
-import { isDeepStrictEqual } from 'node:util'
 import { type Logger, pino } from 'pino'
 import type { Config } from '../config/config.ts'
 import { migrate } from '../database/migrate.ts'
 import { describeDatabase, openDatabase } from '../database/open.ts'
 import { Pacer } from '../purge/deletion/pacer.ts'
-import { type KafkaOptions, kafkaOptions } from '../purge/purgers/kafka/options.ts'
 import { TaskConsumer } from '../purge/purgers/kafka/task-consumer.ts'
 import type { TaskWarehouse } from '../purge/purgers/kafka/task-worker.ts'
 import { openFileIO } from '../storage/open.ts'
 import { explainingDatabase } from './database-trouble.ts'
-import { CommandError } from './failure.ts'
+import { type Cluster, clustersOf } from './kafka-clusters.ts'
 import { type ConfigOptions, configOf } from './options.ts'
 import { stopOnSignals } from './signals.ts'
 import { styleFor } from './style.ts'
 import { version } from './version.ts'
-
-/** Warehouses whose tasks come over the same topics. */
-interface Cluster {
-  readonly options: KafkaOptions
-  readonly names: readonly string[]
-}
 
 /** `moulin worker --kafka`: does tasks of the purger kafka. Returns when it works; a signal stops it. */
 export async function workOnKafka(options: ConfigOptions): Promise<void> {
@@ -81,31 +73,5 @@ function openWarehouse(config: Config, name: string, pacer: Pacer): TaskWarehous
     io: openFileIO(storage, location),
     pace: (io) => pacer.pace(io, rateLimit),
     deleteConcurrency: purge.deleteConcurrency,
-  }
-}
-
-/** Throws CommandError when no warehouse has the purger, or its options are wrong. */
-function clustersOf({ warehouses }: Config): Cluster[] {
-  const clusters: { options: KafkaOptions; names: string[] }[] = []
-  for (const [name, { purge }] of Object.entries(warehouses)) {
-    const named = [purge, ...purge.routes].find(({ purger }) => purger === 'kafka')
-    if (!named) continue
-    const options = optionsOf(name, named.options)
-    const known = clusters.find((cluster) => isDeepStrictEqual(cluster.options, options))
-    if (known) known.names.push(name)
-    else clusters.push({ options, names: [name] })
-  }
-  if (clusters.length > 0) return clusters
-  throw new CommandError(
-    'No warehouse of this configuration has `purger: kafka`, so there are no tasks to do.',
-  )
-}
-
-function optionsOf(warehouse: string, given: Readonly<Record<string, unknown>>): KafkaOptions {
-  try {
-    return kafkaOptions(given)
-  } catch (error) {
-    const message = `The purger kafka of warehouse ${warehouse} refused its options: ${(error as Error).message}`
-    throw new CommandError(message, { cause: error })
   }
 }

@@ -14,6 +14,7 @@ import {
   finish,
   isHeld,
   LeaseLostError,
+  type NamedFailure,
   namedFailures,
   type Progress,
 } from './ledger/leased.ts'
@@ -23,7 +24,6 @@ import {
   type Done,
   type OutcomeCounts,
   outcomes,
-  type PathFailure,
   type PurgeRun,
   RetryablePurgeError,
   stages,
@@ -89,7 +89,7 @@ export class Attempt {
   #fruitful = false
   #heard: number | undefined
   #named: number
-  #failures = new Map<string, PathFailure>()
+  #failures = new Map<string, NamedFailure>()
   #resolved = new Set<string>()
 
   constructor(options: AttemptOptions) {
@@ -160,6 +160,7 @@ export class Attempt {
       signal: AbortSignal.any([this.#lost.signal, signal]),
       epoch: lease.epoch,
       attempt: lease.attempt,
+      maxAttempts: lease.maxAttempts,
       logger,
       clock,
       io: this.#files(),
@@ -184,12 +185,12 @@ export class Attempt {
       },
       save: (checkpoint, done = {}) => attempt.#save(checkpoint, done),
       flush: () => attempt.#beat(),
-      messages: async () => {
-        const messages = await attempt.#persist(() => messagesOf(database, lease.purge.id))
-        attempt.#heard = messages.length
+      messages: async (prefix) => {
+        const { messages, count } = await attempt.#persist(() => messagesOf(database, lease.purge.id, prefix))
+        attempt.#heard = count
         return messages
       },
-      reported: (stage) => attempt.#persist(() => namedFailures(database, lease, stage)),
+      reported: (stage, which) => attempt.#persist(() => namedFailures(database, lease, stage, which)),
     }
   }
 
@@ -222,7 +223,8 @@ export class Attempt {
     })
   }
 
-  #save(checkpoint: unknown, { tally = emptyTally, failures = [], resolved = [] }: Done): boolean {
+  #save(checkpoint: unknown, done: Done): boolean {
+    const { tally = emptyTally, failures = [], resolved = [], own = false } = done
     const named = this.#named + failures.length - resolved.length
     if (failures.length > 0 && (named > maxFailures || !failures.every(({ path }) => isStorable(path)))) {
       return false
@@ -233,7 +235,8 @@ export class Attempt {
       this.#resolved.add(path)
     }
     for (const failure of failures) {
-      this.#failures.set(failure.path, failure)
+      const before = this.#failures.get(failure.path)
+      this.#failures.set(failure.path, { ...failure, own: own || before?.own === true })
       this.#resolved.delete(failure.path)
     }
     this.#checkpoint = checkpoint
@@ -245,6 +248,7 @@ export class Attempt {
       this.#cautious.abort()
       this.#options.onErased?.()
     }
+    if (done.fruitful) this.#fruitful = true
     return true
   }
 

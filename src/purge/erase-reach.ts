@@ -83,7 +83,9 @@ async function eraseData(
   stage: DataStage,
 ): Promise<void> {
   const portions = scanManifests(run.io, manifests, from, run.signal)
-  await stage(run, 'data', portions, { rule: ownsData ? undefined : 'gc.enabled=false' })
+  const isCounted = manifests.every(({ entryCount }) => entryCount !== undefined)
+  const expected = isCounted ? entriesOf(manifests) : undefined
+  await stage(run, 'data', portions, { rule: ownsData ? undefined : 'gc.enabled=false', expected })
 }
 
 /** A view is its metadata files. */
@@ -132,9 +134,19 @@ async function eraseStage(run: PurgeRun, stage: Stage, files: readonly DoomedFil
 }
 
 function expectedFiles(reach: TableReach, manifests: readonly ManifestFile[]): number {
-  const entries = manifests.reduce((sum, { entryCount }) => sum + (entryCount ?? 0), 0)
   const { manifestLists, statistics, olderMetadata } = reach
-  return entries + manifests.length + manifestLists.length + statistics.length + olderMetadata.length + 1
+  return (
+    entriesOf(manifests) +
+    manifests.length +
+    manifestLists.length +
+    statistics.length +
+    olderMetadata.length +
+    1
+  )
+}
+
+function entriesOf(manifests: readonly ManifestFile[]): number {
+  return manifests.reduce((sum, { entryCount }) => sum + (entryCount ?? 0), 0)
 }
 
 function sizeUnknown(path: string): DoomedFile {

@@ -54,6 +54,8 @@ export interface PurgeRun {
   readonly epoch: number
   /** 1 for the first attempt. */
   readonly attempt: number
+  /** Attempts in a row that may get nothing erased: then the purge is failed. */
+  readonly maxAttempts: number
   readonly logger: Logger
   /** For whatever waits or has a deadline within one attempt, so that tests have it under their control. */
   readonly clock: Clock
@@ -102,10 +104,18 @@ export interface PurgeRun {
   save(checkpoint: unknown, done?: Done): boolean
   /** Resolves when what was saved is durable. */
   flush(): Promise<void>
-  /** The paths of a stage that earlier attempts have named. */
-  reported(stage: Stage): Promise<readonly string[]>
-  /** What was delivered about this purge by {@link PurgerContext.deliver}, by key; each once. */
-  messages(): Promise<readonly PurgeMessage[]>
+  /**
+   * The paths of a stage that earlier attempts have named as failures.
+   *
+   * @param which `own`: those that were saved as {@link Done.own}, and that may be erased by their names. @default the others
+   */
+  reported(stage: Stage, which?: 'own'): Promise<readonly string[]>
+  /**
+   * What was delivered about this purge by {@link PurgerContext.deliver}, by key; each once.
+   *
+   * @param prefix only those whose keys begin with it. @default all
+   */
+  messages(prefix?: string): Promise<readonly PurgeMessage[]>
 }
 
 /** What an external engine says of a purge that was handed off to it. */
@@ -122,8 +132,17 @@ export interface Done {
   readonly tally?: Tally
   /** Those that could not be erased: the ledger names them. */
   readonly failures?: readonly PathFailure[]
+  /**
+   * The failures are of paths that the table's own metadata names, and that were to be deleted here: another attempt may erase
+   * them by their names. Never to be said of a path that an engine elsewhere has told: it could be anybody's. @default false
+   */
+  readonly own?: boolean
   /** Named before, and erased after all, or kept: their names are taken from the ledger. */
   readonly resolved?: readonly string[]
+  /**
+   * Files were erased that are not in a tally yet: the attempt is not one in vain. @default as the tally says
+   */
+  readonly fruitful?: boolean
 }
 
 /** Numbers of paths, and of their bytes as far as the table's metadata states them, by stage and outcome. */
@@ -275,9 +294,15 @@ export interface PurgerContext {
   /**
    * Keeps messages for a purge until it is over, durable when the promise resolves, and has a purge that was handed off
    * inspected at once. To be called by whatever listens to the external engine, on any server. False, and nothing is kept,
-   * when there is no such purge or it is over.
+   * when there is no such purge or it is over, or when nobody waits for the messages.
+   *
+   * @param isAwaited asked with what the purge has saved last, as {@link PurgeRun.checkpoint} has it. @default always
    */
-  deliver(purgeId: string, messages: readonly PurgeMessage[]): Promise<boolean>
+  deliver(
+    purgeId: string,
+    messages: readonly PurgeMessage[],
+    isAwaited?: (checkpoint: unknown) => boolean,
+  ): Promise<boolean>
 }
 
 /** Default export of a purger's module. `options` is what stands under `purge.options` in the configuration. */

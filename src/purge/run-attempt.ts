@@ -6,6 +6,7 @@ import { Attempt } from './attempt.ts'
 import { type Backoff, retryDelay } from './backoff.ts'
 import { checkpointOf } from './checkpoint.ts'
 import { type Clock, systemClock } from './clock.ts'
+import { isThrottled } from './deletion/throttling.ts'
 import type { Lease } from './ledger/claims.ts'
 import { type AttemptEnd, LeaseLostError } from './ledger/leased.ts'
 import type { Ledger } from './ledger/ledger.ts'
@@ -266,7 +267,7 @@ function endOf(
   if (!backoff || error instanceof PermanentPurgeError) return { state: 'failed', error: message, resubmit }
   const fruitful = attempt.fruitful && !(error instanceof ResidueError)
   const delay = retryDelay(backoff, fruitful ? 1 : lease.fruitless)
-  if (isThrottled(error)) {
+  if (isThrottled(error as Error)) {
     const asked = error instanceof ThrottledPurgeError ? (error.retryAfter ?? 0) : 0
     return { state: 'pending', delay: Math.max(delay, asked), error: message, handedBack: true }
   }
@@ -274,13 +275,6 @@ function endOf(
     return { state: 'failed', error: message, resubmit }
   }
   return { state: 'pending', delay, error: message, resubmit, fruitful }
-}
-
-/** Whether the store only asks for patience. */
-function isThrottled(error: unknown): boolean {
-  if (error instanceof ThrottledPurgeError) return true
-  const { name, message } = error as Error
-  return name === 'StorageUnavailableError' && /SlowDown|HTTP (?:429|503)/.test(message)
 }
 
 /** What was handed off has failed, as its engine says. Counts as a failed attempt; the next one hands it off anew. */

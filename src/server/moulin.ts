@@ -79,8 +79,8 @@ export async function startMoulin(config: Config, options: StartOptions = {}): P
         logger.warn({ err: error }, 'purge not announced to other servers: their poll will find it')
       })
     }
-    const deliver: PurgerContext['deliver'] = async (id, messages) => {
-      const kept = await ledger.deliver(id, messages)
+    const deliver: PurgerContext['deliver'] = async (...message) => {
+      const kept = await ledger.deliver(...message)
       if (kept) notifyWorkers()
       return kept
     }

@@ -140,7 +140,9 @@ export class LedgerRuns implements RunMaker, AsyncDisposable {
       ...(keep && { keep }),
       ...(clock && { clock }),
       ...(enclosed && { enclosed: async () => enclosed }),
-      ...(messages && { messages: async () => messages }),
+      ...(messages && {
+        messages: async (prefix = '') => messages.filter(({ key }) => key.startsWith(prefix)),
+      }),
       counts: () => counts,
       tally: () => tally,
       failures: async () => {

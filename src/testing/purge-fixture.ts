@@ -194,6 +194,6 @@ export function purgerContext({ base, ledger }: PurgeFixture): PurgerContext {
     warehouse: { name: 'main', location: `${base}/main` },
     serverIdentity: 'test:1',
     works: true,
-    deliver: (id, messages) => ledger.deliver(id, messages),
+    deliver: (...message) => ledger.deliver(...message),
   }
 }

@@ -43,7 +43,7 @@ export interface TestRunOptions {
 
 /** Whose failures the next one goes on with. */
 interface MemoryRun extends TestRun {
-  readonly named: ReadonlyMap<string, PathFailure>
+  readonly named: ReadonlyMap<string, PathFailure & { readonly own: boolean }>
 }
 
 /** Where the runs of a suite come from. */
@@ -70,6 +70,7 @@ export function testRun(io: FileIO, options: TestRunOptions = {}): TestRun {
     signal,
     epoch: 1,
     attempt: 1,
+    maxAttempts: 5,
     logger: pino({ level: 'silent' }),
     clock: options.clock ?? systemClock,
     io,
@@ -85,22 +86,30 @@ export function testRun(io: FileIO, options: TestRunOptions = {}): TestRun {
     progress: (delta) => {
       counts = addCounts(counts, delta)
     },
-    save: (saved, { tally: settled = emptyTally, failures: failed = [], resolved = [] } = {}) => {
+    save: (
+      saved,
+      { tally: settled = emptyTally, failures: failed = [], own = false, resolved = [] } = {},
+    ) => {
       // As from the ledger: what is no JSON does not survive.
       checkpoint = JSON.parse(JSON.stringify(saved ?? null)) as unknown
       begun.add(checkpointOf(checkpoint).stage)
       tally = addTallies(tally, settled)
       for (const path of resolved) failures.delete(path)
-      for (const failure of failed) failures.set(failure.path, failure)
+      for (const failure of failed) {
+        const before = failures.get(failure.path)
+        failures.set(failure.path, { ...failure, own: own || before?.own === true })
+      }
       return true
     },
     flush: async () => undefined,
-    messages: async () => options.messages ?? [],
-    reported: async (stage) =>
-      [...failures.values()].filter((failure) => failure.stage === stage).map(({ path }) => path),
+    messages: async (prefix = '') => (options.messages ?? []).filter(({ key }) => key.startsWith(prefix)),
+    reported: async (stage, which) =>
+      [...failures.values()]
+        .filter((failure) => failure.stage === stage && failure.own === (which === 'own'))
+        .map(({ path }) => path),
     counts: () => counts,
     tally: () => tally,
-    failures: async () => [...failures.values()],
+    failures: async () => [...failures.values()].map(({ own: _own, ...failure }) => failure),
     begun: () => [...begun],
   }
   return run

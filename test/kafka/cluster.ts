@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { Consumer } from '@platformatic/kafka'
+import { Consumer, Producer } from '@platformatic/kafka'
 import { pino } from 'pino'
 import { Publisher, Subscription } from '../../src/purge/purgers/kafka/client.ts'
 import { type KafkaOptions, kafkaOptions } from '../../src/purge/purgers/kafka/options.ts'
@@ -54,6 +54,26 @@ export class Cluster {
     this.#closing.push(() => publisher.close())
     return async (message: unknown) =>
       await publisher.publish(options.topics[topic], { key: randomUUID(), body: message })
+  }
+
+  /** Publishes what need not be JSON; null is a message without a value. */
+  async publishBytes(
+    given: Readonly<Record<string, unknown>>,
+    topic: keyof KafkaOptions['topics'],
+    values: readonly (string | null)[],
+  ): Promise<void> {
+    const name = kafkaOptions(given).topics[topic]
+    const producer = new Producer({ clientId: 'test', bootstrapBrokers: [this.broker.address] })
+    try {
+      const messages = values.map((value) => ({
+        topic: name,
+        key: Buffer.from('key'),
+        ...(value !== null && { value: Buffer.from(value) }),
+      }))
+      await producer.send({ messages, acks: -1 })
+    } finally {
+      await producer.close()
+    }
   }
 
   /** How many messages there are in each partition of a topic. */

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Selectable } from 'kysely'
 import { pino } from 'pino'
 import { expect } from 'vitest'
+import type { PurgeTable } from '../../src/database/schema/purges.ts'
 import { type KafkaPurger, kafkaPurger } from '../../src/purge/purgers/kafka/kafka-purger.ts'
 import { kafkaOptions } from '../../src/purge/purgers/kafka/options.ts'
 import { TaskConsumer } from '../../src/purge/purgers/kafka/task-consumer.ts'
@@ -32,7 +34,7 @@ export class KafkaFixture implements AsyncDisposable {
       logger,
       serverIdentity: 'test:1',
       works: true,
-      deliver: (id, messages) => purges.ledger.deliver(id, messages),
+      deliver: (...message) => purges.ledger.deliver(...message),
     })
   }
 
@@ -73,6 +75,15 @@ export class KafkaFixture implements AsyncDisposable {
   /** All that the consumers have logged. */
   logged(): string {
     return this.#logged.join('')
+  }
+
+  /** The purge's row of the ledger. */
+  async row(id: string): Promise<Selectable<PurgeTable>> {
+    return await this.purges.database.reader
+      .selectFrom('purges')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
   }
 
   /** Keys of the receipts that the ledger has. */

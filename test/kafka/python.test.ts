@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keptReceipt, type Receipt } from '../../src/purge/purgers/kafka/messages.ts'
 import { toolchain } from '../interop/toolchain.ts'
@@ -57,5 +58,29 @@ describe.skipIf(jars === undefined || python === undefined)('the consumer in Pyt
     const kept = outer.files.data.filter((path) => path.startsWith(`${inside}/`))
     expect(kept.length).toBeGreaterThan(0)
     expect(await purges.files()).toEqual(expect.arrayContaining(kept))
+  })
+
+  it('answers nothing to a task whose time is over, and passes over what is no task', async () => {
+    const options = cluster.options({ taskEntries: 1_000, taskTimeout: '4s' })
+    await using fixture = await KafkaFixture.open(options)
+    const { purges } = fixture
+    await purges.table('t')
+    const id = await purges.drop('t')
+    const receipts: Receipt[] = []
+    cluster.listen(options, 'results', (message) => void receipts.push(keptReceipt(message)!))
+    await fixture.attempt(id)
+    await cluster.publishBytes(options, 'tasks', ['{"version": 1', '[]', 'null', '{"version": 1}', null])
+    await sleep(4_500)
+    const before = await purges.files()
+    await using consumer = startPythonConsumer(python!, options)
+    await expect
+      .poll(() => consumer.stderr().match(/message passed over/g), { timeout: 60_000 })
+      .toHaveLength(6)
+    expect(consumer.stderr()).toContain('its time is over')
+    expect(receipts).toEqual([])
+    expect(await purges.files()).toEqual(before)
+    // What is overdue comes again, with more time.
+    expect(await fixture.finished(id), consumer.stderr()).toMatchObject({ state: 'succeeded' })
+    expect(receipts).toMatchObject([{ error: null }])
   })
 })

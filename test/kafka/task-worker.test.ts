@@ -9,6 +9,8 @@ import { makePlan, type Plan, taskMessages } from '../../src/purge/purgers/kafka
 import { TaskWorker } from '../../src/purge/purgers/kafka/task-worker.ts'
 import { readManifestLists } from '../../src/purge/reach.ts'
 import { readRoot } from '../../src/purge/root.ts'
+import type { DeleteOutcome, FileIO } from '../../src/storage/file-io.ts'
+import { forwardFileIO } from '../../src/storage/forward.ts'
 import { dialects } from '../../src/testing/databases.ts'
 import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 
@@ -22,7 +24,7 @@ class Handed implements AsyncDisposable {
 
   static async open(dialect: Dialect, warehouse = 'main'): Promise<Handed> {
     const handed = new Handed(await PurgeFixture.open(dialect), warehouse)
-    await handed.fixture.table('t', { snapshots: 2, filesPerSnapshot: 10 })
+    await handed.fixture.table('t', { snapshots: 2, filesPerSnapshot: 100 })
     handed.id = await handed.fixture.drop('t', { purger: 'kafka' })
     await handed.handOff()
     return handed
@@ -30,9 +32,18 @@ class Handed implements AsyncDisposable {
 
   private constructor(fixture: PurgeFixture, warehouse: string) {
     this.fixture = fixture
-    const { database, io } = fixture
-    this.worker = new TaskWorker({
-      database,
+    this.worker = this.#workerOf(warehouse, fixture.io)
+  }
+
+  /** A worker that can delete nothing, for this reason. */
+  refusing(reason: DeleteOutcome): TaskWorker {
+    const deleteFiles: FileIO['deleteFiles'] = async (locations) => locations.map(() => reason)
+    return this.#workerOf('main', forwardFileIO(this.fixture.io, { deleteFiles }))
+  }
+
+  #workerOf(warehouse: string, io: FileIO): TaskWorker {
+    return new TaskWorker({
+      database: this.fixture.database,
       logger: pino({ level: 'silent' }),
       consumer: 'test',
       warehouses: new Map([[warehouse, { io, pace: (files) => files, deleteConcurrency: 2 }]]),
@@ -143,12 +154,38 @@ describe.each(dialects)('a worker of the purger kafka, with its ledger on %s', (
     expect(handed.receipts[0]!.error!.message).toContain(task.manifests[0]!.path)
   })
 
-  it('says that it does not have the warehouse', async () => {
+  it('leaves the task of a warehouse that it does not have to others', async () => {
     await using handed = await Handed.open(dialect, 'another')
     const before = await handed.data()
     await handed.handle(handed.tasks[0]!)
-    expect(handed.receipts).toMatchObject([{ error: { code: 'UnknownWarehouse', permanent: false } }])
+    expect(handed.receipts).toEqual([])
     expect(await handed.data()).toBe(before)
+  })
+
+  it('passes over a purge that has a zero character in its name', async () => {
+    await using handed = await Handed.open(dialect)
+    await handed.handle({ ...handed.tasks[0]!, purge: 'a\0b' })
+    expect(handed.receipts).toEqual([])
+    const receipts = [{ key: '1/0', body: {} }]
+    expect(await handed.fixture.ledger.deliver('a\0b', receipts)).toBe(false)
+  })
+
+  it('does not look at the clock: the ledger says whether a task is to be done', async () => {
+    await using handed = await Handed.open(dialect)
+    await handed.handle({ ...handed.tasks[0]!, until: '2000-01-01T00:00:00Z' })
+    expect(handed.receipts).toMatchObject([{ error: null, failures: [] }])
+  })
+
+  it('answers with what the ledger can keep, however long the names of failures are', async () => {
+    await using handed = await Handed.open(dialect)
+    const failing = handed.refusing({ outcome: 'failed', code: 'X', message: '目'.repeat(2_000) })
+    for (const task of handed.tasks)
+      await failing.handle(Buffer.from(JSON.stringify(task)), new AbortController().signal)
+    expect(handed.receipts).toHaveLength(handed.tasks.length)
+    for (const { purge, generation, task, ...receipt } of handed.receipts) {
+      const body = { purge, generation, task, ...receipt }
+      expect(await handed.fixture.ledger.deliver(purge, [{ key: `${generation}/${task}`, body }])).toBe(true)
+    }
   })
 
   it('answers nothing when it is stopped: the task comes again elsewhere', async () => {

@@ -1,25 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Receipt, Task } from '../../src/purge/purgers/kafka/messages.ts'
 import type { Cluster } from './cluster.ts'
 
+/** Milliseconds that a message is held back, at most. */
+const longestDelay = 1_500
+/** One message in so many is lost on the way. */
+const lostEvery = 50
+/** Purges that get a false success of what they wait for. */
+const liesPerPurge = 1
+
 /**
- * Hears what goes over the topics and says it again: tasks and receipts twice and in another order, and receipts of
- * generations that never were, which claim that all is erased.
+ * Stands between the server and its workers, who have topics of their own: passes everything on late, in another order, and
+ * not all of it. Says again what it has heard, and says falsely that all is erased: for generations that never were, and for
+ * the one that is under way.
  */
 export class Troublemaker {
   readonly #task: (message: object) => Promise<void>
   readonly #receipt: (message: object) => Promise<void>
   readonly #heard: { tasks: Task[]; receipts: Receipt[] } = { tasks: [], receipts: [] }
-  /** Messages that it has sent. */
+  readonly #lies = new Map<string, number>()
+  readonly #published = new Set<string>()
+  readonly #underWay = new Set<Promise<void>>()
+  readonly #closing = new AbortController()
+  /** Messages that it has sent again, or that are false. */
   sent = 0
+  /** False successes of the generation under way. */
+  lies = 0
+  /** Messages that it has not passed on. */
+  lost = 0
+  /** Messages that were overtaken by a later one. */
+  overtaken = 0
+  /** Tasks that the server has published again. */
+  redelivered = 0
 
-  constructor(cluster: Cluster, options: Readonly<Record<string, unknown>>) {
-    this.#task = cluster.publisher(options, 'tasks')
-    this.#receipt = cluster.publisher(options, 'results')
-    cluster.listen(options, 'tasks', (task) => void this.#heard.tasks.push(task as Task))
-    cluster.listen(options, 'results', (receipt) => void this.#heard.receipts.push(receipt as Receipt))
+  /**
+   * @param server what the server has as its options.
+   * @param workers what the workers have: with other topics.
+   */
+  constructor(
+    cluster: Cluster,
+    server: Readonly<Record<string, unknown>>,
+    workers: Readonly<Record<string, unknown>>,
+  ) {
+    this.#task = cluster.publisher(workers, 'tasks')
+    this.#receipt = cluster.publisher(server, 'results')
+    const passOn = this.#late()
+    cluster.listen(server, 'tasks', (message) => {
+      const task = message as Task
+      this.#heard.tasks.push(task)
+      const name = `${task.purge}/${task.generation}/${task.task}`
+      if (this.#published.has(name)) this.redelivered++
+      this.#published.add(name)
+      passOn(this.#task, task)
+    })
+    cluster.listen(workers, 'results', (message) => {
+      this.#heard.receipts.push(message as Receipt)
+      passOn(this.#receipt, message as Receipt)
+    })
   }
 
-  /** Sends a handful of what it has heard so far. What the broker does not take is lost. */
+  /** Sends a handful of what it has heard so far, and what is false. What the broker does not take is lost. */
   async trouble(): Promise<void> {
     const { tasks, receipts } = this.#heard
     for (const task of some(tasks)) {
@@ -30,12 +70,59 @@ export class Troublemaker {
     for (const receipt of some(receipts)) await this.#say(this.#receipt, receipt)
   }
 
-  async #say(publish: (message: object) => Promise<void>, message: object): Promise<void> {
+  /** Says that a task which was just published is done: before anybody could have done it. */
+  async lie(): Promise<void> {
+    const task = this.#heard.tasks.findLast(({ purge }) => (this.#lies.get(purge) ?? 0) < liesPerPurge)
+    if (!task || !(await this.#say(this.#receipt, falseReceipt(task, task.generation)))) return
+    this.#lies.set(task.purge, (this.#lies.get(task.purge) ?? 0) + 1)
+    this.lies++
+  }
+
+  /** Passes nothing on any more. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await Promise.all(this.#underWay)
+  }
+
+  /** Passes messages on, each after a time of its own. */
+  #late(): (publish: (message: object) => Promise<void>, message: object) => void {
+    let count = 0
+    let last = 0
+    return (publish, message) => {
+      const number = ++count
+      if (number % lostEvery === 0) {
+        this.lost++
+        return
+      }
+      const passing = (async () => {
+        const { signal } = this.#closing
+        await sleep(Math.random() * longestDelay, undefined, { signal }).catch(() => undefined)
+        while (!signal.aborted) {
+          const taken = await publish(message).then(
+            () => true,
+            () => false,
+          )
+          if (!taken) {
+            await sleep(500, undefined, { signal }).catch(() => undefined)
+            continue
+          }
+          if (number < last) this.overtaken++
+          last = Math.max(last, number)
+          return
+        }
+      })()
+      this.#underWay.add(passing)
+      void passing.finally(() => this.#underWay.delete(passing))
+    }
+  }
+
+  async #say(publish: (message: object) => Promise<void>, message: object): Promise<boolean> {
     const taken = await publish(message).then(
       () => true,
       () => false,
     )
     if (taken) this.sent++
+    return taken
   }
 }
 

@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkpointOf } from '../../src/purge/checkpoint.ts'
 import { doomedData, StillThereError, verifyErased } from '../../src/purge/elsewhere/erased-elsewhere.ts'
 import { eraseReach } from '../../src/purge/erase-reach.ts'
+import type { Purge } from '../../src/purge/purger.ts'
 import type { FileIO } from '../../src/storage/file-io.ts'
+import { forwardFileIO } from '../../src/storage/forward.ts'
 import { LocalFileIO } from '../../src/storage/local/local-file-io.ts'
 import { S3FileIO } from '../../src/storage/s3/s3-file-io.ts'
 import { testRun } from '../../src/testing/purge-run.ts'
@@ -84,5 +86,90 @@ describe.each(stores)('a data stage that is done elsewhere, on %s', (_, open) =>
       checkpointOf(here.checkpoint).paths?.entries,
     )
     await io.close()
+  })
+
+  it('repeats what was tried here before, and nothing that an engine has only told', async () => {
+    const { io, root } = open()
+    const table = await writeTable(io, `${root}/t`, shape)
+    const stranger = await writeTable(io, `${root}/stranger`)
+    const [tried, ...others] = table.files.data as [string, ...string[]]
+    await io.deleteFiles(others)
+    const run = testRun(io)
+    const failure = { stage: 'data', outcome: 'failed', code: 'X', message: 'm' } as const
+    run.save(run.checkpoint, { failures: [{ ...failure, path: tried }], own: true })
+    const told = [tried, ...stranger.files.data, table.files.root[0]!]
+    run.save(run.checkpoint, { failures: told.map((path) => ({ ...failure, path })) })
+    await eraseReach(table.purge, run, { data: verifyErased(table.purge) })
+    expect(await left(io, root)).toEqual(Object.values(stranger.files).flat().toSorted())
+    await io.close()
+  })
+
+  it('counts as absent what the engine has not deleted', async () => {
+    const { io, root } = open()
+    const table = await writeTable(io, `${root}/t`, shape)
+    await io.deleteFiles(table.files.data)
+    const run = testRun(io)
+    await eraseReach(table.purge, run, {
+      data: verifyErased(table.purge, { deleted: 100, bytes: undefined }),
+    })
+    const { entries = 0 } = checkpointOf(run.checkpoint).paths ?? {}
+    expect(run.tally().counts.data).toEqual({ deleted: 100, absent: entries - 100 })
+    await io.close()
+  })
+})
+
+describe('looking for files where others lie', () => {
+  const files = 3_000
+  const info = (location: string) => ({ location, size: 1, modifiedAt: 0 })
+  /** A store that has nothing but these, and what asking costs. */
+  const looked = async (listed: readonly string[], there: readonly string[] = []) => {
+    const asked = { stats: 0, listed: 0 }
+    const io = forwardFileIO(new S3FileIO(store.storage), {
+      stat: async (location) => {
+        asked.stats++
+        return there.includes(location) ? info(location) : undefined
+      },
+      async *list() {
+        for (const location of [...listed, ...there]) {
+          asked.listed++
+          yield info(location)
+        }
+      },
+    })
+    const purge = { locations: [{ location: 's3://b/t', owned: true }] } as unknown as Purge
+    const paths = Array.from({ length: files }, (_, index) => `s3://b/t/data/${index}.parquet`)
+    const portion = { files: paths.map((path) => ({ path, size: 1 })), checkpoint: () => null }
+    const portions = (async function* () {
+      yield portion
+    })()
+    const looking = verifyErased(purge)(testRun(io), 'data', portions, { expected: files })
+    const error: unknown = await looking.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    )
+    await io.close()
+    return { ...asked, error }
+  }
+  const named = (folder: string, count: number) =>
+    Array.from({ length: count }, (_, index) => `s3://b/t/${folder}/${index}`)
+
+  it('asks for hardly one, however many manifests the table has', async () => {
+    const { stats, error } = await looked([...named('metadata', 400_000), ...named('other', 100_000)])
+    expect(error).toBeUndefined()
+    expect(stats).toBeLessThan(10)
+  })
+
+  it('finds the one that is there', async () => {
+    const there = 's3://b/t/data/1234.parquet'
+    const { stats, error } = await looked(named('metadata', 60_000), [there])
+    expect(error).toMatchObject({ examples: [there] })
+    expect(stats).toBeLessThan(10)
+  })
+
+  it('lists no more than asking is worth', async () => {
+    const { stats, listed, error } = await looked(named('other', 1_000_000))
+    expect(error).toBeUndefined()
+    expect(listed).toBeLessThan(files * 100 + 10)
+    expect(stats).toBe(files)
   })
 })

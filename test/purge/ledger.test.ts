@@ -57,7 +57,14 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
     await sleep(20)
     const turns = [{ warehouse: 'main', leaseTime: 60_000 }]
     expect((await fixture.ledger.claimDue(turns, 'other', 4)).leases).toHaveLength(1)
-    const failure = { path: 'x', stage: 'data', outcome: 'failed', code: 'c', message: 'm' } as const
+    const failure = {
+      path: 'x',
+      stage: 'data',
+      outcome: 'failed',
+      code: 'c',
+      message: 'm',
+      own: true,
+    } as const
     const { database } = fixture
     const progress = { ...nothingDone, counts: { data: { deleted: 1 } }, failures: [failure] }
     const end = { state: 'succeeded', evidence: { paths: null, verification: [], store: {} } } as const
@@ -112,6 +119,7 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
       outcome: 'blocked' as const,
       code: 'InvalidLocation\0',
       message: path,
+      own: true,
     }))
     const { database } = fixture
     await beat(database, lease, 60_000, { ...nothingDone, failures })

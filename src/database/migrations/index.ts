@@ -6,6 +6,7 @@ import { messages } from './0005-messages.ts'
 import { events } from './0006-events.ts'
 import { inspections } from './0007-inspections.ts'
 import { sinks } from './0008-sinks.ts'
+import { ownFailures } from './0012-own-failures.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, in the order in which they run. */
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   events,
   inspections,
   sinks,
+  ownFailures,
 ]

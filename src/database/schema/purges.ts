@@ -81,6 +81,8 @@ export interface PurgeFailureTable {
   code: string
   message: string
   failed_at: number
+  /** 1: the table's own metadata names the path, and another attempt may erase it by its name. 0: an engine has told it. */
+  own: Generated<number>
 }
 
 /** What an external engine has said of a purge that was handed off to it; gone when the purge is over. */

@@ -14,6 +14,7 @@ import {
 } from '../purger.ts'
 import { Batch, type DoomedFile } from './batch.ts'
 import { InOrder } from './in-order.ts'
+import { isThrottlingCode } from './throttling.ts'
 
 /** Files in a row, and what to save when they and all before them are done. */
 export interface Portion {
@@ -25,6 +26,8 @@ export interface Portion {
 export interface EraseOptions {
   /** Keeps every path of the stage, under this name. */
   readonly rule?: string | undefined
+  /** Files of the stage, as far as is known beforehand. */
+  readonly expected?: number | undefined
 }
 
 /**
@@ -50,9 +53,6 @@ export async function eraseFiles(
  */
 const aheadPerBatch = 4
 
-/** Codes of stores that ask for fewer requests. */
-const throttling = /SlowDown|Throttl|TooManyRequests|RequestLimitExceeded|ServiceUnavailable/i
-
 class StageEraser {
   readonly #run: PurgeRun
   readonly #stage: Stage
@@ -75,11 +75,11 @@ class StageEraser {
   }
 
   /**
-   * What earlier attempts could not erase lies before the checkpoint: only its names tell of it. What is listed comes again
-   * with its listing; its names are of the listing before.
+   * What earlier attempts could not erase here lies before the checkpoint: only its names tell of it. What is listed comes
+   * again with its listing; its names are of the listing before.
    */
   async repeatFailures(): Promise<void> {
-    const paths = await this.#run.reported(this.#stage)
+    const paths = await this.#run.reported(this.#stage, 'own')
     if (paths.length > 0 && (this.#stage === 'sweep' || this.#stage === 'versions')) {
       this.#run.save(this.#run.checkpoint, { resolved: paths })
       return
@@ -91,7 +91,7 @@ class StageEraser {
       const resolved = batch.paths
       at += resolved.length
       const failures = await this.#delete(batch)
-      const done = { tally: batch.tally(), failures, resolved }
+      const done = { tally: batch.tally(), failures, own: true, resolved }
       this.#run.save(this.#run.checkpoint, done)
     }
   }
@@ -158,7 +158,7 @@ class StageEraser {
     const failures = await this.#delete(batch)
     save(() => {
       if (this.#unnamed) return
-      if (this.#run.save(checkpoint, { tally: batch.tally(), failures })) return
+      if (this.#run.save(checkpoint, { tally: batch.tally(), failures, own: true })) return
       this.#unnamed = true
     })
     // Only another look at the stage finds those that have no name: it is of no use to go on without end.
@@ -185,7 +185,7 @@ class StageEraser {
   #note(failures: readonly PathFailure[]): void {
     for (const { outcome, code } of failures) {
       this.#failed[outcome]++
-      if (outcome === 'failed' && throttling.test(code)) this.#failed.throttled++
+      if (outcome === 'failed' && isThrottlingCode(code)) this.#failed.throttled++
     }
     this.#example ??= failures[0]
   }

@@ -32,7 +32,7 @@ async function* withoutOthers(
   }
 }
 
-/** Names the failures; the verification, which sees the same files again, counts the rest. */
+/** Names the failures; the verification, which sees the same files again, counts the rest. So does the next attempt: no name is needed to find them. */
 function onlyNaming(run: PurgeRun): PurgeRun {
   const own: Pick<PurgeRun, 'progress' | 'reported' | 'save'> = {
     progress: () => undefined,

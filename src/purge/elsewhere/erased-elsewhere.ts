@@ -7,14 +7,18 @@ import type { FileIO } from '../../storage/file-io.ts'
 import { canonicalLocation, placeKey } from '../../storage/location.ts'
 import { checkpointOf } from '../checkpoint.ts'
 import { Batch, type DoomedFile } from '../deletion/batch.ts'
-import type { EraseOptions, Portion } from '../deletion/erase-files.ts'
+import { type EraseOptions, eraseFiles, type Portion } from '../deletion/erase-files.ts'
 import { type Purge, type PurgeRun, RetryablePurgeError } from '../purger.ts'
 import { readManifestLists } from '../reach.ts'
 import { readRoot } from '../root.ts'
 import { scanManifests } from '../scan.ts'
+import { PathFilter } from './path-filter.ts'
+import { type Said, Split } from './split.ts'
 
-/** Files of a listing that are remembered; where more lie, the table's files are asked for one by one. */
-const maxListed = 50_000
+/** Files of others, for each of the table's, that are listed before these are asked for one by one. A page of a listing has a thousand. */
+const listedPerFile = 100
+/** So many are listed in any case. */
+const minListed = 50_000
 /** Files asked for at a time. */
 const statsInFlight = 16
 /** Files that are named when they are left. */
@@ -49,17 +53,22 @@ export async function* doomedData(purge: Purge, run: PurgeRun): AsyncGenerator<r
 }
 
 /**
- * A data stage for `eraseReach` that erases nothing, but makes sure that everything is gone, and saves how far it is.
- * Throws StillThereError otherwise.
+ * A data stage for `eraseReach` that erases nothing but what an earlier attempt has tried to erase here, makes sure that
+ * everything is gone, and saves how far it is. Throws StillThereError otherwise, and as `eraseFiles` does.
+ *
+ * @param said how many of the files the engines have deleted: the others count as absent. @default all
  */
-export function verifyErased(purge: Purge) {
+export function verifyErased(purge: Purge, said?: Said) {
   return async (
     run: PurgeRun,
     stage: 'data',
     portions: AsyncIterable<Portion>,
-    { rule }: EraseOptions,
+    options: EraseOptions,
   ): Promise<void> => {
-    const stillThere = await presence(purge, run)
+    const { rule, expected } = options
+    await eraseFiles(run, stage, [], options)
+    const stillThere = await presence(purge, run, expected)
+    const split = new Split(said, run.checkpoint)
     for await (const { files, checkpoint } of portions) {
       run.signal.throwIfAborted()
       const batch = new Batch(stage)
@@ -68,18 +77,25 @@ export function verifyErased(purge: Purge) {
       const left = await stillThere(batch.paths)
       if (left.length > 0) throw new StillThereError(left.slice(0, maxExamples))
       batch.account(batch.paths.map(() => ({ outcome: 'deleted' })))
-      run.progress(batch.counts())
-      run.save(checkpoint(files.length), { tally: batch.tally() })
+      const tally = split.apply(batch.tally())
+      run.progress(tally.counts)
+      run.save(split.within(checkpoint(files.length)), { tally })
     }
   }
 }
 
-/** Tells at which of some paths a file is: from one listing of the table's locations, as far as that goes. */
+/**
+ * Tells at which of some paths a file is. What a listing of the table's locations has not is not there; for what it may have,
+ * and for what lies elsewhere, the store is asked. So is it for everything, where so much lies that asking is cheaper.
+ *
+ * @param expected files that will be asked for. @default many
+ */
 export async function presence(
   purge: Purge,
   run: PurgeRun,
+  expected = Number.POSITIVE_INFINITY,
 ): Promise<(paths: readonly string[]) => Promise<string[]>> {
-  const isThere = await presenceOfOne(purge, run)
+  const isThere = await presenceOfOne(purge, run, expected)
   return async (paths) => {
     const there = await mapBounded(paths, statsInFlight, isThere)
     return paths.filter((_, index) => there[index])
@@ -89,28 +105,36 @@ export async function presence(
 async function presenceOfOne(
   { locations }: Purge,
   { io, signal }: PurgeRun,
+  expected: number,
 ): Promise<(path: string) => Promise<boolean>> {
   const ask = async (path: string) => (await io.stat(path, { signal })) !== undefined
   if (io.capabilities.cheapStat) return ask
   const places = locations.map(({ location }) => placeKey(location))
-  const listed = await listAll(io, places, signal)
+  const listed = await listAll(io, places, expected, signal)
   if (!listed) return ask
   return async (path) => {
     const canonical = canonicalLocation(path)
-    return places.some((place) => canonical.startsWith(place)) ? listed.has(canonical) : await ask(path)
+    const isListed = places.some((place) => canonical.startsWith(place))
+    return isListed && !listed.mayHave(canonical) ? false : await ask(path)
   }
 }
 
+/** Undefined when there is more than is worth it for so many files. */
 async function listAll(
   io: FileIO,
   places: readonly string[],
+  expected: number,
   signal: AbortSignal,
-): Promise<ReadonlySet<string> | undefined> {
-  const listed = new Set<string>()
+): Promise<PathFilter | undefined> {
+  const listed = new PathFilter()
+  const worthIt = Math.max(minListed, expected * listedPerFile)
+  let others = 0
   for (const place of places) {
     for await (const file of io.list(place, { signal })) {
-      if (listed.size === maxListed) return undefined
-      listed.add(canonicalLocation(file.location))
+      const canonical = canonicalLocation(file.location)
+      // Manifests are there as long as the data stage is not over, however many they are.
+      if (!canonical.startsWith(`${place}metadata/`) && ++others > worthIt) return undefined
+      listed.add(canonical)
     }
   }
   return listed

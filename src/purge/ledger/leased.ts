@@ -23,6 +23,11 @@ export class LeaseLostError extends Error {
   }
 }
 
+/** A failure, and whether its path is the table's own: see `Done.own`. */
+export interface NamedFailure extends PathFailure {
+  readonly own: boolean
+}
+
 /** How far an attempt has come. */
 export interface Progress {
   /** Dealt with, not saved. */
@@ -34,10 +39,10 @@ export interface Progress {
   /** This attempt has got something done for good. */
   readonly fruitful: boolean
   /** To be named; of a path that is named already, the latest news. */
-  readonly failures: readonly PathFailure[]
+  readonly failures: readonly NamedFailure[]
   /** Named paths that are erased after all. */
   readonly resolved: readonly string[]
-  /** Messages that the attempt has looked at; undefined when it has not asked. */
+  /** Messages that there were when the attempt looked at them; undefined when it has not asked. */
   readonly heard?: number | undefined
 }
 
@@ -122,13 +127,19 @@ export async function assign(database: Database, lease: Lease, purger: string): 
   })
 }
 
-/** Every path of a stage that is named. */
-export async function namedFailures(database: Database, lease: Lease, stage: Stage): Promise<string[]> {
+/** Every path of a stage that is named: those that are the table's own, or the others. */
+export async function namedFailures(
+  database: Database,
+  lease: Lease,
+  stage: Stage,
+  which?: 'own',
+): Promise<string[]> {
   const rows = await database.reader
     .selectFrom('purge_failures')
     .select('path')
     .where('purge_id', '=', lease.purge.id)
     .where('stage', '=', stage)
+    .where('own', '=', which === 'own' ? 1 : 0)
     .orderBy('path')
     .execute()
   return rows.map(({ path }) => path)
@@ -165,7 +176,10 @@ export async function finish(
         next_attempt_at: now + (await delayOf(tx, id, end, progress)),
         attempts: row.attempts - given,
         fruitless: fruitlessAfter(end, lease, progress, row.fruitless - given),
-        last_error: 'error' in end && end.error !== undefined ? storedText(end.error, 4_000) : null,
+        // While an engine works, it stays to be seen what went wrong before.
+        ...(end.state !== 'handed_off' && {
+          last_error: 'error' in end && end.error !== undefined ? storedText(end.error, 4_000) : null,
+        }),
         ...holdAfter(end, row),
         reference: referenceAfter(end, row.reference),
         ...(end.state === 'handed_off' && { begun_at: row.begun_at ?? now }),
@@ -214,6 +228,7 @@ async function nameFailures(
           code: storedText(failure.code, 200),
           message: storedText(failure.message, 1_000),
           failed_at: now,
+          own: failure.own ? 1 : 0,
         })),
       )
       .onConflict((conflict) =>
@@ -223,6 +238,8 @@ async function nameFailures(
           code: row.ref('excluded.code'),
           message: row.ref('excluded.message'),
           failed_at: row.ref('excluded.failed_at'),
+          // It stays the table's own, whoever tells of it later.
+          own: sql<number>`CASE WHEN excluded.own = 1 THEN 1 ELSE purge_failures.own END`,
         })),
       )
       .execute()

@@ -230,8 +230,12 @@ export class Ledger {
   }
 
   /** Keeps what an external engine says of a purge: see {@link deliver}. */
-  async deliver(id: string, messages: readonly PurgeMessage[]): Promise<boolean> {
-    return await deliver(this.#database, id, messages)
+  async deliver(
+    id: string,
+    messages: readonly PurgeMessage[],
+    isAwaited?: (checkpoint: unknown) => boolean,
+  ): Promise<boolean> {
+    return await deliver(this.#database, id, messages, isAwaited)
   }
 
   async get(id: string): Promise<PurgeRecord | undefined> {

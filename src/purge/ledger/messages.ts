@@ -2,12 +2,12 @@
  * Messages of external engines about purges that were handed off to them: receipts, call-backs. They come to any server
  * at any time, are kept once under their key, and wait for the attempt that asks for them.
  */
-import type { Database, Transaction } from '../../database/database.ts'
+import type { Database, Executor } from '../../database/database.ts'
 import type { PurgeMessage } from '../purger.ts'
 import { unfinished } from '../states.ts'
 
 /** Of one message: bytes of its JSON, and characters of its key. */
-const maxBody = 64 * 1024
+export const maxBody = 64 * 1024
 const maxKey = 200
 
 /** A message that cannot be kept. */
@@ -17,14 +17,17 @@ export class PurgeMessageError extends Error {
 
 /**
  * Keeps messages for a purge, and has it looked at at once if it was handed off. False, and nothing is kept, when there is
- * no such purge, or it is over. Throws PurgeMessageError for a key of more than 200 characters or none, and for a body of
+ * no such purge, or it is over, or does not await them (it is asked with its checkpoint). Throws PurgeMessageError for a key of more than 200 characters or none, and for a body of
  * more than 64 KiB.
  */
 export async function deliver(
   database: Database,
   purgeId: string,
   messages: readonly PurgeMessage[],
+  isAwaited: (checkpoint: unknown) => boolean = () => true,
 ): Promise<boolean> {
+  // It may come from anywhere, and PostgreSQL takes no such text.
+  if (purgeId.includes('\0')) return false
   const rows = messages.map(({ key, body }) => ({ key: checkedKey(key), body: checkedBody(body) }))
   return await database.transaction(async (tx) => {
     const now = await database.now(tx)
@@ -33,9 +36,9 @@ export async function deliver(
       .set({ updated_at: now })
       .where('id', '=', purgeId)
       .where('state', 'in', unfinished)
-      .returning('state')
+      .returning('checkpoint')
       .executeTakeFirst()
-    if (!purge) return false
+    if (!purge || !isAwaited(JSON.parse(purge.checkpoint ?? 'null'))) return false
     for (const { key, body } of rows) {
       await tx
         .insertInto('purge_messages')
@@ -54,19 +57,25 @@ export async function deliver(
   })
 }
 
-/** All messages of a purge, by key. */
-export async function messagesOf(database: Database, purgeId: string): Promise<PurgeMessage[]> {
+/** The messages of a purge whose keys begin with the prefix, by key; and how many there were of all, or fewer. */
+export async function messagesOf(
+  database: Database,
+  purgeId: string,
+  prefix = '',
+): Promise<{ readonly messages: PurgeMessage[]; readonly count: number }> {
+  const count = await countMessages(database.reader, purgeId)
   const rows = await database.reader
     .selectFrom('purge_messages')
     .select(['key', 'body'])
     .where('purge_id', '=', purgeId)
+    .where(({ fn, val }) => fn('substr', ['key', val(1), val(prefix.length)]), '=', prefix)
     .orderBy('key')
     .execute()
-  return rows.map(({ key, body }) => ({ key, body: JSON.parse(body) as unknown }))
+  return { messages: rows.map(({ key, body }) => ({ key, body: JSON.parse(body) as unknown })), count }
 }
 
 /** How many messages of a purge there are. */
-export async function countMessages(tx: Transaction, purgeId: string): Promise<number> {
+export async function countMessages(tx: Executor, purgeId: string): Promise<number> {
   const { count } = await tx
     .selectFrom('purge_messages')
     .select((select) => select.fn.countAll<number>().as('count'))

@@ -50,8 +50,8 @@ export async function startPurgeWorker(
     closing.push(() => events?.stop())
     const ledger = new Ledger(database)
     let engine: PurgeEngine | undefined
-    const deliver: PurgerContext['deliver'] = async (id, messages) => {
-      const kept = await ledger.deliver(id, messages)
+    const deliver: PurgerContext['deliver'] = async (...message) => {
+      const kept = await ledger.deliver(...message)
       if (!kept) return false
       // Not every database tells those who listen, of whom this engine is one.
       engine?.notify()

@@ -15,19 +15,34 @@ import {
   type IcebergPurger,
   type Inspection,
   type Purge,
+  type PurgeMessage,
   type PurgeResult,
   type PurgeRun,
   type PurgerContext,
   RetryablePurgeError,
+  ThrottledPurgeError,
 } from '../../purger.ts'
 import { readManifestLists } from '../../reach.ts'
 import { readRoot } from '../../root.ts'
 import { Publisher, Subscription } from './client.ts'
-import { kafkaReason } from './errors.ts'
-import { InvalidMessageError, messageKey, parseReceipt, receiptKey } from './messages.ts'
+import { isRefused, kafkaReason } from './errors.ts'
+import { InvalidMessageError, messageKey, parseReceipt, receiptKey, storableReceipt } from './messages.ts'
 import { type KafkaOptions, kafkaOptions } from './options.ts'
-import { heaviestFirst, makePlan, nextGeneration, type Plan, planOf, taskMessages } from './plan.ts'
-import { accountOf, failureOf, namedFailures } from './receipts.ts'
+import {
+  heaviestFirst,
+  isFurther,
+  longerSilence,
+  makePlan,
+  nextGeneration,
+  type Outcomes,
+  type Plan,
+  planOf,
+  taskMessages,
+} from './plan.ts'
+import { accountOf, failureOf, namedFailures, progressOf, saidOf } from './receipts.ts'
+
+/** Milliseconds, at least, before publishing is tried again after a broker was away. */
+const brokerPause = 5_000
 
 /** Factory of the purger `kafka`; see docs/guides/kafka.md. Nothing is contacted yet. */
 export function kafkaPurger(options: Readonly<Record<string, unknown>>, context: PurgerContext): KafkaPurger {
@@ -63,7 +78,7 @@ export class KafkaPurger implements IcebergPurger {
     run.expect(manifests.reduce((sum, { entryCount }) => sum + (entryCount ?? 0), 0))
     savePlan(run, plan)
     // Some may be done already, if this goes on after a crash or a hold.
-    const { outstanding } = accountOf(plan, await run.messages())
+    const { outstanding } = accountOf(plan, await receiptsOf(run, plan))
     await this.#publish(purge, run, plan, outstanding, manifests)
     return { kind: 'handed_off', reference: `kafka:${this.#options.topics.tasks}` }
   }
@@ -72,29 +87,33 @@ export class KafkaPurger implements IcebergPurger {
     const plan = planOf(run.checkpoint)
     // Without one, an earlier attempt had come to the stages that are the server's.
     if (!plan) return await this.#finish(purge, run, undefined)
-    const account = accountOf(plan, await run.messages())
-    const { outstanding, failed, counts } = account
+    const account = accountOf(plan, await receiptsOf(run, plan))
+    const { outstanding, failed, counts, said } = account
     const known = { ...plan, left: plan.left || account.left }
     if (outstanding.length > 0) {
-      const since = plan.published === null ? Number.POSITIVE_INFINITY : Date.now() - plan.published
-      if (since > this.#options.taskTimeout) {
-        const reach = await readRoot(run.io, purge, run.signal)
-        const manifests = await readManifestLists(run.io, reach, run.signal)
-        await this.#publish(purge, run, plan, outstanding, manifests)
+      const { published } = plan
+      if (published === null || Date.now() - published > this.#options.taskTimeout) {
+        await this.#publishAgain(purge, run, plan, outstanding)
       }
       return { state: 'running', counts }
     }
-    if (failed.length === 0) return await this.#finish(purge, run, known)
+    // What older receipts have named is told no more.
+    const resolved = await run.reported('data')
+    if (failed.length === 0) {
+      if (resolved.length > 0) run.save(run.checkpoint, { resolved })
+      return await this.#finish(purge, run, known, said)
+    }
+    const progress = progressOf(failed)
+    const isAhead = isFurther(progress, plan.best)
     const again = nextGeneration(
-      known,
+      { ...known, said, best: isAhead ? progress : plan.best },
       run.epoch,
       failed.map(({ task }) => task),
     )
-    const failures = namedFailures(failed)
-    const names = new Set(failures.map(({ path }) => path))
-    const resolved = (await run.reported('data')).filter((path) => !names.has(path))
     const checkpoint = { ...checkpointOf(run.checkpoint), kafka: again }
-    if (!run.save(checkpoint, { failures, resolved })) run.save(checkpoint, { resolved })
+    const fruitful = isAhead && (counts.data?.deleted ?? 0) > 0
+    const failures = namedFailures(failed)
+    if (!run.save(checkpoint, { failures, resolved, fruitful })) run.save(checkpoint, { resolved, fruitful })
     throw failureOf(failed)
   }
 
@@ -106,17 +125,46 @@ export class KafkaPurger implements IcebergPurger {
   }
 
   /** What every consumer says is done is looked for; then what is the server's to erase goes. */
-  async #finish(purge: Purge, run: PurgeRun, plan: Plan | undefined): Promise<Inspection> {
-    const data = plan?.left ? eraseFiles : verifyErased(purge)
+  async #finish(
+    purge: Purge,
+    run: PurgeRun,
+    plan: Plan | undefined,
+    said: Outcomes | null = null,
+  ): Promise<Inspection> {
+    const data = plan?.left ? eraseFiles : verifyErased(purge, plan && saidOf(plan, said))
     try {
       const result = await eraseReach(purge, run, { data })
       return finished(result)
     } catch (error) {
       if (plan && error instanceof StillThereError) {
-        savePlan(run, nextGeneration(plan, run.epoch, [...plan.starts.keys()]))
+        savePlan(run, nextGeneration({ ...plan, said: null }, run.epoch, [...plan.starts.keys()]))
       }
       throw error
     }
+  }
+
+  /**
+   * Publishes what was not published yet, or had no receipt for too long. When that happens again and again and no receipt
+   * comes, nobody does the tasks, or they kill who does: then it counts as an attempt in vain. Throws RetryablePurgeError.
+   */
+  async #publishAgain(
+    purge: Purge,
+    run: PurgeRun,
+    plan: Plan,
+    outstanding: readonly number[],
+  ): Promise<void> {
+    const reach = await readRoot(run.io, purge, run.signal)
+    const manifests = await readManifestLists(run.io, reach, run.signal)
+    const silence = longerSilence(plan, outstanding.length)
+    await this.#publish(purge, run, { ...plan, silence }, outstanding, manifests)
+    if (silence === null) return
+    const { tasks, redeliveries } = silence
+    const since = new Date(silence.since).toISOString()
+    run.logger.warn({ generation: plan.generation, tasks, since, redeliveries }, 'tasks had no receipt')
+    if (redeliveries < run.maxAttempts) return
+    throw new RetryablePurgeError(
+      `${tasks} tasks have had no receipt since ${since}, though they were published ${redeliveries} times again. Is \`moulin worker --kafka\` at work, and what do its logs say?`,
+    )
   }
 
   /** The ledger has the plan before the first task leaves, and afterwards when they left. */
@@ -144,9 +192,10 @@ export class KafkaPurger implements IcebergPurger {
         const message = { key: messageKey(task), partition: partition++, body: task }
         await this.#publisher.publish(topics.tasks, message)
       } catch (error) {
-        throw new RetryablePurgeError(`The task was not published: ${kafkaReason(error)}`, {
-          cause: error,
-        })
+        const text = `The task was not published: ${kafkaReason(error)}`
+        if (isRefused(error)) throw new RetryablePurgeError(text, { cause: error })
+        // The broker is away, for however long: no attempt at the purge is at fault.
+        throw new ThrottledPurgeError(text, { cause: error, retryAfter: brokerPause })
       }
     }
     savePlan(run, { ...plan, published })
@@ -158,13 +207,25 @@ function savePlan(run: PurgeRun, plan: Plan): void {
   run.save({ ...checkpointOf(run.checkpoint), kafka: plan })
 }
 
-/** Keeps a receipt for the purge's next inspection, which is due at once. What is no receipt can only be told. */
+/** The receipts of the plan's generation. */
+async function receiptsOf(run: PurgeRun, { generation }: Plan): Promise<readonly PurgeMessage[]> {
+  return await run.messages(receiptKey(generation, ''))
+}
+
+/**
+ * Keeps a receipt for the purge's next inspection, which is due at once. One of another generation, or of no task, is not kept;
+ * what is no receipt can only be told.
+ */
 async function keepReceipt(body: Buffer, { deliver, logger }: PurgerContext): Promise<void> {
   try {
-    const receipt = parseReceipt(body)
+    const receipt = storableReceipt(parseReceipt(body))
     const { purge, generation, task } = receipt
-    const kept = await deliver(purge, [{ key: receiptKey(generation, task), body: receipt }])
-    if (!kept) logger.debug({ purge, generation, task }, 'receipt of a purge that is over')
+    const message = { key: receiptKey(generation, task), body: receipt }
+    const kept = await deliver(purge, [message], (checkpoint) => {
+      const plan = planOf(checkpoint)
+      return plan?.generation === generation && plan.tasks.includes(task)
+    })
+    if (!kept) logger.debug({ purge, generation, task }, 'receipt of a task that is not to be done any more')
   } catch (error) {
     if (!(error instanceof InvalidMessageError || error instanceof PurgeMessageError)) throw error
     logger.error({ err: error }, 'message on the results topic passed over')

@@ -3,6 +3,7 @@
  * `schema/kafka/*.json`, explained in docs/reference/kafka-messages.md. A reader passes over members that it does not know; what
  * changes the meaning of the known ones gets another version.
  */
+import { maxBody } from '../../ledger/messages.ts'
 
 /** Version of both messages. */
 export const version = 1
@@ -96,9 +97,14 @@ export function messageKey({ purge, generation, task }: Receipt | Task): string 
   return `${purge}/${receiptKey(generation, task)}`
 }
 
-/** Names a receipt within its purge. */
-export function receiptKey(generation: number, task: number): string {
+/** Names a receipt within its purge; with no task, what the names of a generation begin with. */
+export function receiptKey(generation: number, task: number | ''): string {
   return `${generation}/${task}`
+}
+
+/** The receipt as the ledger can hold it: without the names of failures where they are too long. */
+export function storableReceipt(receipt: Receipt): Receipt {
+  return Buffer.byteLength(JSON.stringify(receipt)) <= maxBody ? receipt : { ...receipt, failures: [] }
 }
 
 /** Throws {@link InvalidMessageError} that names the member. */
@@ -173,7 +179,8 @@ function ofThisVersion(value: unknown): Record<string, unknown> {
 
 function text(value: Record<string, unknown>, member: string): string {
   const found = value[member]
-  if (typeof found !== 'string' || found === '') throw invalid(member, 'a text')
+  // PostgreSQL takes no zero character, not even to look for.
+  if (typeof found !== 'string' || found === '' || found.includes('\0')) throw invalid(member, 'a text')
   return found
 }
 

@@ -23,12 +23,47 @@ export interface Plan {
   readonly published: number | null
   /** A consumer has left files to the server. */
   readonly left: boolean
+  /** Entries of all manifests; null where the manifest lists do not say. */
+  readonly entries: number | null
+  /** For what it waits; null while it has not waited too long, and after every receipt. */
+  readonly silence: Silence | null
+  /** The furthest that a generation in which tasks failed has come; null before the first. */
+  readonly best: Progress | null
+  /** What receipts of older generations say, of all that they are believed in; null once they were found to be wrong. */
+  readonly said: Outcomes | null
+}
+
+/** Tasks that were published again without a receipt of any. */
+export interface Silence {
+  readonly tasks: number
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  readonly redeliveries: number
+}
+
+/** How far a generation has come: further is who has fewer tasks that failed, or as many with more files that are done. */
+export interface Progress {
+  readonly tasks: number
+  readonly done: number
+}
+
+/** Files, as receipts count them. */
+export interface Outcomes {
+  /** Deleted, in tasks that failed later, too. */
+  readonly deleted: number
+  readonly bytes: number
+  /** Of the tasks that are done: deleted, absent or kept. */
+  readonly settled: number
 }
 
 /** The plan that a checkpoint holds, which it does until the data stage is done. */
 export function planOf(checkpoint: unknown): Plan | undefined {
-  return (checkpoint as { readonly kafka?: Plan } | null | undefined)?.kafka
+  const plan = (checkpoint as { readonly kafka?: Plan } | null | undefined)?.kafka
+  return plan && { ...nothingYet, ...plan }
 }
+
+/** What a plan of an older release does not have. */
+const nothingYet = { entries: null, silence: null, best: null, said: null }
 
 /** Cuts the manifests into tasks of about so many entries. */
 export function makePlan(manifests: readonly ManifestFile[], generation: number, taskEntries: number): Plan {
@@ -53,12 +88,29 @@ export function makePlan(manifests: readonly ManifestFile[], generation: number,
     tasks: starts.map((_, task) => task),
     published: null,
     left: false,
+    entries: entriesOf(manifests),
+    silence: null,
+    best: null,
+    said: { deleted: 0, bytes: 0, settled: 0 },
   }
 }
 
 /** The same cut for a new generation, in which these tasks are to be done. */
 export function nextGeneration(plan: Plan, generation: number, tasks: readonly number[]): Plan {
-  return { ...plan, generation, tasks, published: null }
+  return { ...plan, generation, tasks, published: null, silence: null }
+}
+
+/** The silence after which so many tasks are published once more. */
+export function longerSilence({ silence, published }: Plan, tasks: number): Silence | null {
+  if (published === null) return null
+  return silence?.tasks === tasks
+    ? { ...silence, redeliveries: silence.redeliveries + 1 }
+    : { tasks, since: published, redeliveries: 1 }
+}
+
+/** Whether a generation has come further than any before it. */
+export function isFurther({ tasks, done }: Progress, best: Progress | null): boolean {
+  return best === null || tasks < best.tasks || (tasks === best.tasks && done > best.done)
 }
 
 /**
@@ -108,6 +160,11 @@ export function* taskMessages(
       manifests: manifests.slice(plan.starts[task], plan.starts[task + 1]).map(taskManifest),
     }
   }
+}
+
+function entriesOf(manifests: readonly ManifestFile[]): number | null {
+  if (manifests.some(({ entryCount }) => entryCount === undefined)) return null
+  return manifests.reduce((sum, { entryCount }) => sum + entryCount!, 0)
 }
 
 function taskManifest({ path, length, entryCount }: ManifestFile): TaskManifest {

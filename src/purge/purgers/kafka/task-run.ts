@@ -6,7 +6,7 @@ import type { KeepRule, PathFailure, PurgeRun, Tally } from '../../purger.ts'
 import { addTallies, emptyTally } from '../../tally.ts'
 import type { ReceiptCounts, ReceiptFailure } from './messages.ts'
 
-/** JSON of the failures that a receipt names, in characters: the ledger keeps receipts of 64 KiB. */
+/** JSON of the failures that a receipt names, in bytes: the ledger keeps receipts of 64 KiB. */
 const maxNamed = 40_000
 const maxMessage = 500
 
@@ -26,6 +26,7 @@ export class TaskRun implements PurgeRun {
   readonly signal: AbortSignal
   readonly epoch: number
   readonly attempt = 1
+  readonly maxAttempts = 1
   readonly logger: Logger
   readonly clock = systemClock
   readonly io: FileIO
@@ -93,7 +94,7 @@ export class TaskRun implements PurgeRun {
   #note({ path, outcome, code, message }: PathFailure): void {
     this.#failed[outcome]++
     const named = { path, outcome, code, message: message.replaceAll('\0', '').slice(0, maxMessage) }
-    const size = JSON.stringify(named).length
+    const size = Buffer.byteLength(JSON.stringify(named))
     if (!isStorable(path) || this.#namedSize + size > maxNamed) return
     this.#namedSize += size
     this.#named.push(named)

@@ -9,7 +9,15 @@ import { eraseFiles } from '../../deletion/erase-files.ts'
 import { keepOthers } from '../../guard.ts'
 import { BlockedPurgeError, PermanentPurgeError, type Purge, RetryablePurgeError } from '../../purger.ts'
 import { scanManifests } from '../../scan.ts'
-import { InvalidMessageError, messageKey, parseTask, type Receipt, type Task, version } from './messages.ts'
+import {
+  InvalidMessageError,
+  messageKey,
+  parseTask,
+  type Receipt,
+  storableReceipt,
+  type Task,
+  version,
+} from './messages.ts'
 import { StaleTaskError, TaskFence } from './task-fence.ts'
 import { TaskRun } from './task-run.ts'
 
@@ -62,7 +70,7 @@ export class TaskWorker {
     }
   }
 
-  /** Undefined when somebody else has given it. */
+  /** Undefined when somebody else has given it, or has to. */
   async #receiptOf(task: Task, signal: AbortSignal): Promise<Receipt | undefined> {
     const { database, logger } = this.#options
     const fence = new TaskFence(database, task)
@@ -72,9 +80,12 @@ export class TaskWorker {
     const log = logger.child({ purge: id, generation, task: task.task })
     const warehouse = this.#options.warehouses.get(purge.warehouse)
     if (!warehouse) {
-      log.error({ warehouse: purge.warehouse }, 'task of a warehouse that this worker does not have')
-      const message = `The worker ${this.#options.consumer} has no warehouse ${purge.warehouse} with the purger kafka.`
-      return this.#receipt(task, undefined, { code: 'UnknownWarehouse', message, permanent: false })
+      // One that is about to be replaced, perhaps: the task comes again, to one that has it.
+      log.error(
+        { warehouse: purge.warehouse },
+        'task left to others: this worker has no such warehouse with the purger kafka',
+      )
+      return undefined
     }
     const run = this.#runFor(task, purge, warehouse, fence, signal, log)
     try {
@@ -125,18 +136,18 @@ export class TaskWorker {
     })
   }
 
-  #receipt({ purge, generation, task }: Task, run: TaskRun | undefined, error: Receipt['error']): Receipt {
-    return {
+  #receipt({ purge, generation, task }: Task, run: TaskRun, error: Receipt['error']): Receipt {
+    return storableReceipt({
       version,
       purge,
       generation,
       task,
       consumer: this.#options.consumer,
-      counts: run?.counts() ?? { deleted: 0, absent: 0, kept: 0, blocked: 0, failed: 0, left: 0 },
-      bytes: run?.bytes() ?? 0,
-      failures: run?.failures() ?? [],
+      counts: run.counts(),
+      bytes: run.bytes(),
+      failures: run.failures(),
       error,
-    }
+    })
   }
 
   #remember(receipt: Receipt): void {
