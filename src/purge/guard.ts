@@ -2,11 +2,12 @@
  * What protects other tables from a purge. A metadata file lists whatever its writer put there; that a path is
  * reachable does not make it this table's alone.
  */
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import type { Executor, Transaction } from '../database/database.ts'
 import { namespaceLevels } from '../database/namespace-path.ts'
 import { findOverlaps } from '../database/places.ts'
 import type { PurgeTable } from '../database/schema/purges.ts'
+import { liveTwins, type Twin, unfinishedTwin } from '../database/twins.ts'
 import { InvalidLocationError } from '../storage/file-io.ts'
 import { ancestorKeys, canonicalLocation, placeKey } from '../storage/location.ts'
 import type { KeepRule, Purge } from './purger.ts'
@@ -17,57 +18,30 @@ import type { KeepRule, Purge } from './purger.ts'
  * is retained, or held by an operator. (One that the guard holds does not count: two could hold each other for ever.)
  * Undefined when there is none.
  *
- * Runs in the claim's transaction with the places locked, as registering does: neither can miss the other.
+ * Runs in the claim's transaction with the places locked, as registering and undoing a drop do: neither can miss the other.
  */
 export async function sharedWith(
   tx: Transaction,
   row: Pick<Selectable<PurgeTable>, 'id' | 'metadata_key' | 'uuid'>,
 ): Promise<string | undefined> {
-  const live = await tx
-    .selectFrom('entries')
-    .innerJoin('namespaces', 'namespaces.id', 'entries.namespace_id')
-    .select(['entries.name', 'entries.warehouse', 'entries.metadata_key', 'namespaces.path'])
-    .where((where) =>
-      row.uuid === null
-        ? where('entries.metadata_key', '=', row.metadata_key)
-        : where.or([
-            where('entries.metadata_key', '=', row.metadata_key),
-            where('entries.uuid', '=', row.uuid),
-          ]),
-    )
-    .executeTakeFirst()
+  const identity = { metadataKey: row.metadata_key, uuid: row.uuid }
+  const [live] = await liveTwins(tx, identity, { limit: 1 })
   if (live)
     return `The live table ${nameOf(live)} has the same ${sharedPart(live, row)}: erasing the files would destroy it.`
-  const undoable = await tx
-    .selectFrom('purges')
-    .select(['id', 'name', 'warehouse', 'metadata_key', 'namespace as path'])
-    .where('id', '<>', row.id)
-    .where('state', 'not in', ['succeeded', 'cancelled'])
-    .where('begun_at', 'is', null)
-    .where((where) =>
-      where.or([
-        where('state', '=', 'retained'),
-        where.and([where('state', '=', 'held'), where('held_by', '=', 'operator')]),
-      ]),
-    )
-    .where((where) =>
-      row.uuid === null
-        ? where('metadata_key', '=', row.metadata_key)
-        : where.or([where('metadata_key', '=', row.metadata_key), where('uuid', '=', row.uuid)]),
-    )
-    .executeTakeFirst()
+  const undoable = await unfinishedTwin(
+    tx,
+    identity,
+    sql`id <> ${row.id} AND begun_at IS NULL AND (state = 'retained' OR (state = 'held' AND held_by = 'operator'))`,
+  )
   if (!undoable) return undefined
   return `The dropped table ${nameOf(undoable)} has the same ${sharedPart(undoable, row)}, and its drop can still be undone (purge ${undoable.id}).`
 }
 
-function nameOf(other: { readonly path: string; readonly name: string; readonly warehouse: string }): string {
-  return `${[...namespaceLevels(other.path), other.name].join('.')} of warehouse ${other.warehouse}`
+function nameOf({ path, name, warehouse }: Twin): string {
+  return `${[...namespaceLevels(path), name].join('.')} of warehouse ${warehouse}`
 }
 
-function sharedPart(
-  other: { readonly metadata_key: string },
-  row: { readonly metadata_key: string },
-): string {
+function sharedPart(other: Twin, row: { readonly metadata_key: string }): string {
   return other.metadata_key === row.metadata_key ? 'metadata file' : 'UUID'
 }
 

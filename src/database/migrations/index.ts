@@ -4,7 +4,16 @@ import { idempotency } from './0003-idempotency.ts'
 import { engine } from './0004-engine.ts'
 import { messages } from './0005-messages.ts'
 import { events } from './0006-events.ts'
+import { twins } from './0009-twins.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, in the order in which they run. */
-export const migrations: readonly Migration[] = [catalog, purges, idempotency, engine, messages, events]
+export const migrations: readonly Migration[] = [
+  catalog,
+  purges,
+  idempotency,
+  engine,
+  messages,
+  events,
+  twins,
+]
