@@ -1,12 +1,26 @@
 import { sql } from 'kysely'
 import { expect, it } from 'vitest'
 import type { Transaction } from '../../src/database/database.ts'
+import { placesAround } from '../../src/database/places.ts'
 import { erasedTwin, liveTwins, unfinishedTwin } from '../../src/database/twins.ts'
-import { sharedWith } from '../../src/purge/guard.ts'
+import { enclosedPlaces, isOverlapped, keepOthers, sharedWith } from '../../src/purge/guard.ts'
+import type { Purge } from '../../src/purge/purger.ts'
 import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 import { queryPlans } from './query-plan.ts'
 
 const identity = { metadataKey: 's3://b/t/metadata/0.metadata.json', uuid: 'uuid' }
+
+const purge: Purge = {
+  id: 'id',
+  kind: 'table',
+  warehouse: 'main',
+  namespace: ['ns'],
+  name: 't',
+  uuid: 'uuid',
+  metadataLocation: identity.metadataKey,
+  locations: [{ location: 's3://b/t', owned: true }],
+  request: { principal: 'p', requestId: 'r', client: 'c', requestedAt: 0 },
+}
 
 const asked: Record<string, (tx: Transaction) => Promise<unknown>> = {
   'the guard': (tx) => sharedWith(tx, { id: 'id', metadata_key: identity.metadataKey, uuid: identity.uuid }),
@@ -14,6 +28,11 @@ const asked: Record<string, (tx: Transaction) => Promise<unknown>> = {
     sharedWith(tx, { id: 'id', metadata_key: identity.metadataKey, uuid: null }),
   'who registers, of unfinished purges': (tx) => unfinishedTwin(tx, identity),
   'who registers, of purges that have just ended': (tx) => erasedTwin(tx, identity, 0),
+  'the guard, of files at work': (tx) =>
+    keepOthers(tx, purge)(['s3://b/t/data/1.parquet', 's3://b/elsewhere/1.parquet']),
+  'the guard, of places in a location': (tx) => enclosedPlaces(tx, purge),
+  'the sweep, of overlaps': (tx) => isOverlapped(tx, purge, purge.locations[0]!),
+  'who writes outside of its location': (tx) => placesAround(tx, 's3://b/t/data'),
   'who registers, of live entries': (tx) => liveTwins(tx, identity, { except: 'id', limit: 10 }),
 }
 

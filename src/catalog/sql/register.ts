@@ -18,6 +18,7 @@ import {
 } from './entries.ts'
 import { entryExists, type Kind } from './kinds.ts'
 import { checkLocation } from './locations.ts'
+import { noteWritePaths, writePathsOf } from './write-paths.ts'
 
 export interface Registration {
   readonly identifier: Identifier
@@ -73,6 +74,7 @@ export async function register<M>(
     if (existing) await repoint(tx, existing, pointer, now)
     else await insertEntry(tx, warehouse, kind, identifier, { ...pointer, id: entryId, now })
     await placeOnce(tx, pointer.location, entryId, now)
+    await noteWritePaths(tx, writePathsOf(kind, document.model), { entryId, now })
     await alongside?.(tx, result)
     return result
   })
@@ -104,6 +106,7 @@ async function placeOnce(tx: Transaction, location: string, entryId: string, now
     .select('id')
     .where('entry_id', '=', entryId)
     .where('place_key', '=', key)
+    .where('reserved', '=', 1)
     .executeTakeFirst()
   if (own) return
   await insertPlace(tx, { location, owned: false, entryId, now })

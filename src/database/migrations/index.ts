@@ -5,6 +5,7 @@ import { engine } from './0004-engine.ts'
 import { messages } from './0005-messages.ts'
 import { events } from './0006-events.ts'
 import { twins } from './0009-twins.ts'
+import { writePaths } from './0010-write-paths.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, in the order in which they run. */
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   messages,
   events,
   twins,
+  writePaths,
 ]
