@@ -83,6 +83,8 @@ export interface RestoredEntry {
   readonly metadataLocation: string
   /** The one that it had at the drop. */
   readonly location: string
+  /** Milliseconds since the epoch, by the database's clock. */
+  readonly droppedAt: number
 }
 
 export interface CreateTableRequest {
@@ -169,7 +171,8 @@ export interface Catalog {
   dropTable(identifier: Identifier, mutation?: Mutation<DroppedEntry>): Promise<DroppedEntry>
 
   /**
-   * Makes the entry of a dropped table or view again, as it was; reads no file. `alongside` has to give its places back.
+   * Makes the entry of a dropped table or view again, as it was, if its metadata file is there and nothing erases or has erased
+   * the same table under another name. `alongside` has to give its places back, and to end its own purge.
    */
   restore(
     identifier: Identifier,

@@ -1,15 +1,19 @@
 /**
  * Places: the locations that live entries and unfinished purges hold. No two holders may overlap where a user has
  * chosen the location; {@link lockPlaces} makes the check and the insert one step.
+ *
+ * Among them are *write paths*: where a table's properties have it write outside of its location. Many tables may write to one
+ * path, and one table around another's location: a write path reserves nothing, it only tells a purge whose files lie there.
  */
 import { randomUUID } from 'node:crypto'
-import { sql } from 'kysely'
+import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely'
 import { IcebergError } from '../iceberg/errors.ts'
 import { identifierText } from '../iceberg/identifier.ts'
 import { ancestorKeys, placeKey } from '../storage/location.ts'
 import type { Executor, Transaction } from './database.ts'
 import { dialectOf } from './dialect.ts'
 import { namespaceLevels } from './namespace-path.ts'
+import type { Schema } from './schema/index.ts'
 
 /** Advisory lock of PostgreSQL that guards the set of places. Any constant that no other program uses. */
 const placesLock = 6_855_182_024
@@ -31,6 +35,8 @@ export interface Overlap {
   readonly location: string
   readonly placeKey: string
   readonly owned: boolean
+  /** False of a write path. */
+  readonly reserved: boolean
   readonly holder: PlaceHolder
 }
 
@@ -49,23 +55,48 @@ export type PlaceHolder =
 /**
  * Every place, of whichever warehouse, that contains `location`, equals it or lies inside it, by whole segments. Two
  * index ranges, however many places there are.
+ *
+ * @param options.writePaths write paths, too. @default false
  */
-export async function findOverlaps(executor: Executor, location: string): Promise<Overlap[]> {
+export async function findOverlaps(
+  executor: Executor,
+  location: string,
+  options: { readonly writePaths?: boolean } = {},
+): Promise<Overlap[]> {
   const key = placeKey(location)
-  // Keys end with a slash; '0' is the character after it: [key, beyond) is what lies inside.
-  const beyond = `${key.slice(0, -1)}0`
+  return await places(executor, (where) =>
+    where.and([
+      ...(options.writePaths ? [] : [where('reserved', '=', 1)]),
+      where.or([
+        where('place_key', 'in', ancestorKeys(key)),
+        where.and([where('place_key', '>=', key), where('place_key', '<', beyond(key))]),
+      ]),
+    ]),
+  )
+}
+
+/** Every place that contains `location` or equals it, and write paths, too. */
+export async function placesAround(executor: Executor, location: string): Promise<Overlap[]> {
+  const keys = ancestorKeys(placeKey(location))
+  return await places(executor, (where) => where('place_key', 'in', keys))
+}
+
+/** Keys end with a slash; '0' is the character after it: [key, beyond) is what lies inside. */
+export function beyond(key: string): string {
+  return `${key.slice(0, -1)}0`
+}
+
+async function places(
+  executor: Executor,
+  condition: (where: ExpressionBuilder<Schema, 'places'>) => Expression<SqlBool>,
+): Promise<Overlap[]> {
   const rows = await executor
     .selectFrom('places')
     .leftJoin('entries', 'entries.id', 'places.entry_id')
     .leftJoin('namespaces', 'namespaces.id', 'entries.namespace_id')
-    .select(['places.id', 'places.location', 'place_key', 'owned', 'entry_id', 'purge_id'])
+    .select(['places.id', 'places.location', 'place_key', 'owned', 'reserved', 'entry_id', 'purge_id'])
     .select(['entries.kind', 'entries.warehouse', 'entries.name', 'entries.uuid', 'namespaces.path'])
-    .where((where) =>
-      where.or([
-        where('place_key', 'in', ancestorKeys(key)),
-        where.and([where('place_key', '>=', key), where('place_key', '<', beyond)]),
-      ]),
-    )
+    .where((where) => condition(where as never))
     .orderBy('place_key')
     .execute()
   return rows.map((row) => ({
@@ -73,6 +104,7 @@ export async function findOverlaps(executor: Executor, location: string): Promis
     location: row.location,
     placeKey: row.place_key,
     owned: row.owned === 1,
+    reserved: row.reserved === 1,
     holder:
       row.purge_id !== null
         ? { kind: 'purge', purgeId: row.purge_id }
@@ -103,10 +135,10 @@ export function locationConflict(location: string, overlap: Overlap): IcebergErr
   )
 }
 
-/** Reserves a place for an entry. The caller has locked the places and looked for overlaps. */
+/** Makes a place of an entry. The caller has locked the places and looked for overlaps. */
 export async function insertPlace(
   tx: Transaction,
-  place: { location: string; owned: boolean; entryId: string; now: number },
+  place: { location: string; owned: boolean; reserved?: boolean; entryId: string; now: number },
 ): Promise<void> {
   await tx
     .insertInto('places')
@@ -115,6 +147,7 @@ export async function insertPlace(
       location: place.location,
       place_key: placeKey(place.location),
       owned: place.owned ? 1 : 0,
+      reserved: (place.reserved ?? true) ? 1 : 0,
       entry_id: place.entryId,
       purge_id: null,
       created_at: place.now,

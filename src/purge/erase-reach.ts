@@ -10,7 +10,7 @@ import { canonicalLocation, joinLocation } from '../storage/location.ts'
 import { atStage, type Checkpoint, checkpointOf, isPast } from './checkpoint.ts'
 import type { DoomedFile } from './deletion/batch.ts'
 import { type EraseOptions, eraseFiles, type Portion } from './deletion/erase-files.ts'
-import type { Purge, PurgeResult, PurgeRun, Stage } from './purger.ts'
+import { PermanentPurgeError, type Purge, type PurgeResult, type PurgeRun, type Stage } from './purger.ts'
 import { readManifestLists } from './reach.ts'
 import { readRoot, type TableReach } from './root.ts'
 import { scanManifests } from './scan.ts'
@@ -91,6 +91,11 @@ async function eraseData(
 /** A view is its metadata files. */
 async function eraseView(purge: Purge, run: PurgeRun): Promise<void> {
   const root = purge.metadataLocation
+  // As of a table's: in a wrong store nothing is found, and nothing is erased.
+  const mayBeGone = isPast(checkpointOf(run.checkpoint), 'metadata')
+  if (!mayBeGone && !(await run.io.stat(root, { signal: run.signal }))) {
+    throw new PermanentPurgeError(`The root metadata file is missing: ${root}`)
+  }
   const older = await viewMetadata(purge, run)
   run.expect(older.length + 1)
   // What was erased of a listing is not in the next one: there is nothing to pass over.

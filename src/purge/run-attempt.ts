@@ -21,14 +21,8 @@ import {
 } from './purger.ts'
 import { choosePurger, type Purgers, purgerNamed } from './routing.ts'
 import type { PurgeState } from './states.ts'
-import {
-  ResidueError,
-  type SweepPolicy,
-  storeLimits,
-  sweep,
-  sweepWhole,
-  type VersionPolicy,
-} from './sweep.ts'
+import { ResidueError, type SweepPolicy, storeLimits, sweep, type VersionPolicy } from './sweep.ts'
+import { sweepWhole } from './sweep-whole.ts'
 
 /** Milliseconds. */
 export const defaultLeaseTime = 300_000
@@ -143,14 +137,14 @@ async function work(attempt: Attempt, lease: Lease, runner: PurgeRunner): Promis
   if (lease.recall !== undefined) return await recall(attempt, lease, lease.recall, runner)
   if (lease.byLocation) {
     await refuseIfAudited(attempt, lease, runner)
-    const verification = await sweepWhole(database, purge, run, versions)
+    const verification = await sweepWhole(database, lease, run, versions)
     const store = await storeLimits(run.io, purge, attempt.tally)
     return { state: 'succeeded', evidence: { paths: null, verification, store } }
   }
   const result = await purgeOrInspect(attempt, lease, runner)
   if (result.kind !== 'done') return result.end
   const policy = result.mayBeSwept && result.erases ? (runner.sweep ?? 'owned') : 'report'
-  const verification = await sweep(database, purge, run, policy, versions)
+  const verification = await sweep(database, purge, run, policy, versions, attempt.tally)
   const store = await storeLimits(run.io, purge, attempt.tally)
   const paths = checkpointOf(run.checkpoint).paths ?? null
   const { attachments = [] } = result

@@ -4,14 +4,13 @@
  * elsewhere they are reported. A second listing proves that they are gone.
  */
 import type { Database } from '../database/database.ts'
-import { findOverlaps } from '../database/places.ts'
 import { FileAccessError, type FileInfo, type FileIO, InvalidLocationError } from '../storage/file-io.ts'
 import { containerOf } from '../storage/location.ts'
 import type { StoreLimits, VerifiedLocation } from './certificate/certificate.ts'
 import type { DoomedFile } from './deletion/batch.ts'
 import { eraseFiles, type Portion } from './deletion/erase-files.ts'
+import { isOverlapped } from './guard.ts'
 import {
-  PermanentPurgeError,
   type Purge,
   type PurgeLocation,
   type PurgeRun,
@@ -19,7 +18,7 @@ import {
   type Stage,
   type Tally,
 } from './purger.ts'
-import { readRoot } from './root.ts'
+import { addTallies, emptyTally } from './tally.ts'
 
 /**
  * What the sweep erases. `owned`: what is left at locations that the catalog assigned. `all`: at those that a user chose,
@@ -45,6 +44,9 @@ const maxExamples = 20
 /**
  * Sweeps and verifies every location of a purge whose reach is erased. Throws RetryablePurgeError when files are left
  * that should be gone, and what listing and deleting throw.
+ *
+ * @param before what was done for good when the sweep began: what earlier attempts have swept counts at the first location that is
+ *   swept (there is hardly ever a second one).
  */
 export async function sweep(
   database: Database,
@@ -52,54 +54,21 @@ export async function sweep(
   run: PurgeRun,
   policy: SweepPolicy,
   versions: VersionPolicy,
+  before: Tally,
 ): Promise<VerifiedLocation[]> {
   const verified: VerifiedLocation[] = []
+  let earlier: Tally = before
   for (const place of purge.locations) {
-    const overlapped = await isOverlapped(database, purge, place)
-    const erases = !overlapped && (policy === 'all' || (policy === 'owned' && place.owned))
-    verified.push(
-      erases
-        ? await eraseAll(run, place, versions)
-        : await report(run, place, overlapped ? 'overlapped' : 'reported'),
-    )
+    if (await isOverlapped(database.reader, purge, place)) {
+      verified.push(await report(run, place, 'overlapped'))
+      continue
+    }
+    if (policy === 'all' || (policy === 'owned' && place.owned)) {
+      verified.push(await eraseAll(run, place, versions, earlier))
+      earlier = emptyTally
+    } else verified.push(await report(run, place, 'reported'))
     if (place.owned) await run.io.removeEmptyDirectories(place.location)
   }
-  return verified
-}
-
-/**
- * Erases a table whose reach cannot be read, by its locations: those that the catalog assigned, whole. Only ever on an
- * operator's word. Throws PermanentPurgeError when there is none that may be erased so, or the root can be read and says
- * that the data is not the table's.
- */
-export async function sweepWhole(
-  database: Database,
-  purge: Purge,
-  run: PurgeRun,
-  versions: VersionPolicy,
-): Promise<VerifiedLocation[]> {
-  const owned = purge.locations.filter((place) => place.owned)
-  if (owned.length === 0) {
-    throw new PermanentPurgeError(
-      'The catalog assigned none of the locations of this table, so there is nothing that may be erased by its location. Remove the files by hand, then cancel or retry the purge.',
-    )
-  }
-  for (const place of owned) {
-    if (await isOverlapped(database, purge, place)) {
-      throw new PermanentPurgeError(
-        `Another table overlaps ${place.location}: it cannot be erased as a whole.`,
-      )
-    }
-  }
-  if (!(await mayOwnData(run, purge))) {
-    throw new PermanentPurgeError('The table says gc.enabled=false: its data is kept.')
-  }
-  const verified = await sweep(database, purge, run, 'owned', versions)
-  const root: Portion = {
-    files: [{ path: purge.metadataLocation, size: undefined }],
-    checkpoint: () => run.checkpoint,
-  }
-  await eraseFiles(run, 'root', [root])
   return verified
 }
 
@@ -123,44 +92,28 @@ export async function storeLimits(
   return limits
 }
 
-/** Unknown counts as yes: an operator has decided that the root cannot be read. */
-async function mayOwnData(run: PurgeRun, purge: Purge): Promise<boolean> {
-  try {
-    const { ownsData } = await readRoot(run.io, purge, run.signal)
-    return ownsData
-  } catch (error) {
-    if (error instanceof PermanentPurgeError) return true
-    throw error
-  }
-}
-
-/** By a place that lies inside, is the same, or lies around. Nobody can add one while the purge is unfinished. */
-async function isOverlapped(database: Database, purge: Purge, { location }: PurgeLocation): Promise<boolean> {
-  const overlaps = await findOverlaps(database.reader, location)
-  return overlaps.some(({ holder }) => !(holder.kind === 'purge' && holder.purgeId === purge.id))
-}
-
 async function eraseAll(
   run: PurgeRun,
   { location, owned }: PurgeLocation,
   versions: VersionPolicy,
+  before: Tally,
 ): Promise<VerifiedLocation> {
   const { io, signal } = run
-  const found = await eraseListed(run, 'sweep', location, async function* () {
+  const swept = await eraseListed(run, 'sweep', location, before, async function* () {
     for await (const file of io.list(location, { signal })) yield { path: file.location, size: file.size }
   })
   const result = {
     location,
     owned,
     policy: 'erased',
-    found,
+    found: swept,
     complete: true,
-    erased: found,
+    erased: swept,
     left: 0,
     examples: [],
   } as const
   if (versions === 'current' || !io.listVersions) return result
-  const erasedVersions = await eraseListed(run, 'versions', location, async function* () {
+  const erasedVersions = await eraseListed(run, 'versions', location, before, async function* () {
     for await (const file of io.listVersions!(location, { signal })) {
       yield { path: file.location, size: file.size, version: file.version }
     }
@@ -170,32 +123,44 @@ async function eraseAll(
 
 /**
  * Lists and erases until a listing finds nothing: one that goes on while files are deleted may pass over some. Gives how
- * many it has found.
+ * many it has erased, and those before it.
  */
 async function eraseListed(
   run: PurgeRun,
   stage: Stage,
   location: string,
+  before: Tally,
   list: () => AsyncIterable<DoomedFile>,
 ): Promise<number> {
-  let found = 0
+  let tally = before
+  // Not a copy: the run's checkpoint moves on.
+  const counting: PurgeRun = Object.create(run, {
+    save: {
+      value: (...[checkpoint, done = {}]: Parameters<PurgeRun['save']>) => {
+        const isSaved = run.save(checkpoint, done)
+        if (isSaved && done.tally) tally = addTallies(tally, done.tally)
+        return isSaved
+      },
+    },
+  })
   for (let listing = 1; ; listing++) {
     let residue: string | undefined
     const portions = async function* (): AsyncGenerator<Portion> {
       for await (const files of inBatches(list(), run.io.capabilities.deleteBatchSize)) {
         residue ??= files[0]?.path
-        found += files.length
         yield { files, checkpoint: () => run.checkpoint }
       }
     }
-    await eraseFiles(run, stage, portions())
-    if (residue === undefined) return found
+    await eraseFiles(counting, stage, portions())
+    if (residue === undefined) break
     if (listing === maxListings) {
       throw new ResidueError(
         `Files are still listed at ${location} although they were erased ${listing} times, among them ${residue}`,
       )
     }
   }
+  const { deleted = 0, absent = 0 } = tally.counts[stage] ?? {}
+  return deleted + absent
 }
 
 async function report(
@@ -226,7 +191,8 @@ async function first(files: AsyncIterable<FileInfo>, count: number): Promise<Fil
   return taken
 }
 
-async function* inBatches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+/** Cuts a stream into arrays of so many. */
+export async function* inBatches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
   let batch: T[] = []
   for await (const item of items) {
     batch.push(item)

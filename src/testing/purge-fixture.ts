@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import type { DroppedEntry, Mutation } from '../catalog/catalog.ts'
 import { SqlCatalog } from '../catalog/sql/sql-catalog.ts'
 import type { Database, Dialect } from '../database/database.ts'
 import { insertPlace } from '../database/places.ts'
@@ -148,22 +149,32 @@ export class PurgeFixture implements AsyncDisposable {
     })
   }
 
-  /** Drops `ns.NAME` with purge, as the server does; gives the purge's id. */
+  /** Drops the table `ns.NAME` with purge, as the server does; gives the purge's id. */
   async drop(name: string, terms: Partial<PurgeTerms> = {}): Promise<string> {
+    return await this.#recording(terms, (mutation) =>
+      this.catalog.dropTable({ namespace: ['ns'], name }, mutation),
+    )
+  }
+
+  /** The same with the view `ns.NAME`. */
+  async dropView(name: string, terms: Partial<PurgeTerms> = {}): Promise<string> {
+    return await this.#recording(terms, (mutation) =>
+      this.catalog.dropView({ namespace: ['ns'], name }, mutation),
+    )
+  }
+
+  async #recording(
+    terms: Partial<PurgeTerms>,
+    drop: (mutation: Mutation<DroppedEntry>) => Promise<unknown>,
+  ): Promise<string> {
     let id = ''
     const origin = { principal: 'p', requestId: 'r', client: 'c' }
-    await this.catalog.dropTable(
-      { namespace: ['ns'], name },
-      {
-        alongside: async (tx, dropped) => {
-          id = await this.ledger.record(tx, dropped, origin, {
-            purger: 'synchronous',
-            maxAttempts: 5,
-            ...terms,
-          })
-        },
+    await drop({
+      alongside: async (tx, dropped) => {
+        const given = { purger: 'synchronous', maxAttempts: 5, ...terms }
+        id = await this.ledger.record(tx, dropped, origin, given)
       },
-    )
+    })
     return id
   }
 

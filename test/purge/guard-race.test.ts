@@ -5,6 +5,7 @@ import { SqlCatalog } from '../../src/catalog/sql/sql-catalog.ts'
 import { Ledger } from '../../src/purge/ledger/ledger.ts'
 import { SynchronousPurger } from '../../src/purge/purgers/synchronous/synchronous-purger.ts'
 import { runAttempt } from '../../src/purge/run-attempt.ts'
+import { undrop } from '../../src/server/undrop.ts'
 import { createDatabase, dialects } from '../../src/testing/databases.ts'
 import { Random } from '../../src/testing/random.ts'
 import { FaultyStore } from '../../src/testing/stores/faulty-store.ts'
@@ -161,6 +162,101 @@ describe.each(dialects)('the guard on %s', (dialect) => {
         Object.entries(seen).filter(([, times]) => times === 0),
         'endings that no round had',
       ).toEqual([])
+    },
+    60_000 + races * 1_000,
+  )
+
+  it(
+    `loses no race against undoing the drop of a twin, in ${races} rounds`,
+    async () => {
+      await using test = await createDatabase(dialect)
+      const databases = [test.database, await test.another()]
+      const store = new FaultyStore(new VirtualClock(), new Random(1))
+      const replicas = databases.map((database) => ({
+        database,
+        ledger: new Ledger(database),
+        catalog: new SqlCatalog({
+          warehouse: 'main',
+          location: 's3://lake/main',
+          database,
+          io: store,
+          logger: pino({ level: 'silent' }),
+        }),
+      }))
+      await replicas[0]!.catalog.createNamespace(['ns'], {})
+      const random = new Random(11)
+      const seen = { restored: 0, erased: 0 }
+
+      for (let race = 0; race < races; race++) {
+        const [worker, server] = race % 2 === 0 ? [replicas[0]!, replicas[1]!] : [replicas[1]!, replicas[0]!]
+        const names = [`first${race}`, `second${race}`]
+        const table = await writeTable(store, `s3://lake/main/t${race}`, {
+          snapshots: 1,
+          filesPerSnapshot: 2,
+          codec: 'null',
+        })
+        const { metadataLocation } = table.purge
+        const ids: string[] = []
+        for (const name of names) {
+          await server.catalog.registerTable(['ns'], { name, metadataLocation, overwrite: false })
+        }
+        // The twin's drop can be undone of itself, or as long as nobody has claimed its purge.
+        const retention = race % 3 === 0 ? 0 : 60_000
+        for (const [index, name] of names.entries()) {
+          await server.catalog.dropTable(
+            { namespace: ['ns'], name },
+            {
+              alongside: async (tx, dropped) => {
+                const origin = { principal: 'p', requestId: 'r', client: 'c' }
+                const terms = { purger: 'x', maxAttempts: 5, retention: index * retention }
+                ids.push(await server.ledger.record(tx, dropped, origin, terms))
+              },
+            },
+          )
+        }
+        const [first, second] = ids as [string, string]
+        const wait = async () => {
+          for (let turns = random.between(0, 6); turns > 0; turns--) await turn()
+          if (dialect === 'postgres') await sleep(random.between(0, 8))
+        }
+        const purge = async () => {
+          await wait()
+          const lease = await worker.ledger.claim(first, 'w:1', 60_000)
+          if (!lease) return
+          await runAttempt(lease, {
+            database: worker.database,
+            ledger: worker.ledger,
+            purger: new SynchronousPurger(),
+            io: store,
+            logger: pino({ level: 'silent' }),
+            owner: 'w:1',
+          })
+        }
+        const warehouses = new Map([['main', { catalog: server.catalog }]]) as never
+        const restore = async () => {
+          await wait()
+          return await outcome(undrop({ ledger: server.ledger, warehouses }, second))
+        }
+        const [, restored] = await Promise.all([purge(), restore()])
+
+        const files = Object.values(table.files).flat()
+        const there = files.filter((path) => store.files.has(path))
+        const state = (await server.ledger.get(first))?.state
+        const context = `round ${race}: undrop ${restored}, purge ${state}`
+        if (restored === 'done') {
+          seen.restored++
+          expect(state, context).toBe('held')
+          expect(there, context).toEqual(files)
+        } else {
+          seen.erased++
+          expect(state, context).toBe('succeeded')
+          expect(there, context).toEqual([])
+        }
+        const lives = await server.catalog.tableExists({ namespace: ['ns'], name: names[1]! })
+        expect(lives, context).toBe(restored === 'done')
+      }
+      console.log(`${dialect}: ${races} races with undrop, ${JSON.stringify(seen)}`)
+      expect([seen.restored > 0, seen.erased > 0]).toEqual([true, true])
     },
     60_000 + races * 1_000,
   )

@@ -1,3 +1,5 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { SweepPolicy } from '../../src/purge/sweep.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
@@ -89,6 +91,35 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     expect(await verification(fixture, id)).toMatchObject([{ policy: 'overlapped' }])
   })
 
+  it('leaves the empty folders of a table that lies inside', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await tableWithStray(fixture, true)
+    await fixture.tableAt('inner', 't/inner')
+    const mine = join(fixture.folder, 'main/t/inner/data/new-partition')
+    mkdirSync(mine)
+    expect(await fixture.run(await fixture.drop('t'))).toMatchObject({ state: 'succeeded' })
+    expect(existsSync(mine)).toBe(true)
+  })
+
+  it('counts what an earlier attempt has swept', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await tableWithStray(fixture, true)
+    for (let n = 0; n < 4; n++)
+      await fixture.io.write(`${fixture.location('t')}/data/late-${n}`, Buffer.from('x'))
+    const id = await fixture.drop('t')
+    const stubborn = `${fixture.location('t')}/data/late-2`
+    const io = watchDeletes(fixture.io, (path) =>
+      path === stubborn ? { outcome: 'failed', code: 'InternalError', message: 'no' } : undefined,
+    )
+    expect(await fixture.run(id, { io })).toMatchObject({ state: 'failed' })
+    await fixture.ledger.retry(id)
+    expect(await fixture.run(id)).toMatchObject({ state: 'succeeded' })
+    expect((await fixture.ledger.get(id))?.counts.sweep).toEqual({ deleted: 5 })
+    expect(await verification(fixture, id)).toMatchObject([
+      { policy: 'erased', found: 5, erased: 5, left: 0 },
+    ])
+  })
+
   it('does not call it success while files are left that it should erase', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const { stray } = await tableWithStray(fixture, true)
@@ -102,34 +133,5 @@ describe.each(dialects)('the sweep on %s', (dialect) => {
     await fixture.ledger.retry(id)
     expect(await fixture.run(id)).toMatchObject({ state: 'succeeded' })
     expect(await fixture.files()).toEqual([])
-  })
-
-  it('erases a broken table by its location only when an operator says so', async () => {
-    await using fixture = await PurgeFixture.open(dialect)
-    const neighbour = await fixture.table('t2')
-    const { table } = await tableWithStray(fixture, true)
-    await fixture.io.write(table.purge.metadataLocation, Buffer.from('garbage'))
-    const id = await fixture.drop('t')
-    expect(await fixture.run(id)).toMatchObject({ state: 'failed' })
-    await fixture.ledger.retry(id)
-    expect(await fixture.run(id)).toMatchObject({ state: 'failed' })
-    await fixture.ledger.retry(id, { byLocation: true })
-    expect(await fixture.run(id)).toEqual({ state: 'succeeded', message: undefined })
-    expect(await fixture.files()).toEqual(all(neighbour.files).toSorted())
-  })
-
-  it('erases nothing by a location that a user chose', async () => {
-    await using fixture = await PurgeFixture.open(dialect)
-    const { table } = await tableWithStray(fixture, false)
-    await fixture.io.deleteFiles([table.purge.metadataLocation])
-    const before = await fixture.files()
-    const id = await fixture.drop('t')
-    await fixture.run(id)
-    await fixture.ledger.retry(id, { byLocation: true })
-    expect(await fixture.run(id)).toMatchObject({
-      state: 'failed',
-      message: expect.stringContaining('The catalog assigned none of the locations'),
-    })
-    expect(await fixture.files()).toEqual(before)
   })
 })

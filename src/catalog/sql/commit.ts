@@ -6,16 +6,26 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Transaction } from '../../database/database.ts'
 import { namespacePath } from '../../database/namespace-path.ts'
 import { lockPlaces } from '../../database/places.ts'
+import { unfinishedTwin } from '../../database/twins.ts'
 import { IcebergError, isIcebergError } from '../../iceberg/errors.ts'
 import { type Identifier, identifierText } from '../../iceberg/identifier.ts'
 import { placeKey } from '../../storage/location.ts'
 import type { MetadataDocument } from '../metadata-document.ts'
 import { type CatalogContext, mutate } from './context.ts'
-import { type Entry, findEntry, holdPointer, insertEntry, type Pointer, swapPointer } from './entries.ts'
+import {
+  type Entry,
+  findEntry,
+  holdPointer,
+  identityOf,
+  insertEntry,
+  type Pointer,
+  swapPointer,
+} from './entries.ts'
 import { entryExists, type Kind, noSuchEntry } from './kinds.ts'
 import { chosenLocation, isAssigned } from './locations.ts'
 import { removeMetadata, writeMetadata } from './metadata-files.ts'
 import { locationBase, reservePlace } from './reserve.ts'
+import { noteWritePaths, writePathsOf } from './write-paths.ts'
 
 /** Milliseconds for which a commit that keeps losing to other processes is repeated. */
 const retryTime = 30_000
@@ -76,6 +86,10 @@ interface Plan<M> {
   readonly isNew: boolean
   /** A location that has to be reserved. */
   readonly place: { readonly location: string; readonly owned: boolean } | undefined
+  /** Where the entry has not written so far, outside of its location. */
+  readonly writePaths: readonly string[]
+  /** The entry gets a uuid, of the client's choice. */
+  readonly namesItself: boolean
   document: MetadataDocument<M>
 }
 
@@ -93,6 +107,8 @@ async function plan<M>(context: CatalogContext, kind: Kind<M>, change: Change<M>
     metadata,
     isNew: metadata !== base?.model,
     place: await placeOf(context, kind, identifier, entry, metadata),
+    writePaths: newWritePaths(kind, base?.model, metadata),
+    namesItself: kind.uuid(metadata) !== (entry?.uuid ?? undefined),
     document: base as MetadataDocument<M>,
   }
 }
@@ -115,6 +131,17 @@ async function placeOf<M>(
   return { location, owned: isAssigned(base, location, uuid) }
 }
 
+function newWritePaths<M>(kind: Kind<M>, base: M | undefined, metadata: M): string[] {
+  if (metadata === base) return []
+  const known = new Set((base === undefined ? [] : writePathsOf(kind, base)).map(placeKey))
+  return writePathsOf(kind, metadata).filter((path) => !known.has(placeKey(path)))
+}
+
+/** What other entries and purges have decides whether the change can be. */
+function meetsOthers({ place, writePaths, namesItself }: Plan<unknown>): boolean {
+  return place !== undefined || writePaths.length > 0 || namesItself
+}
+
 /** Writes the files and moves the pointers. False when another commit was faster: nothing is left behind then. */
 async function land<M>(
   context: CatalogContext,
@@ -127,7 +154,7 @@ async function land<M>(
   try {
     await write(context, kind, plans, written)
     await mutate(context, async (tx) => {
-      if (plans.some(({ place }) => place)) await lockPlaces(tx, 'exclusive')
+      if (plans.some(meetsOthers)) await lockPlaces(tx, 'exclusive')
       for (const plan of inLockingOrder(plans)) await move(context, kind, tx, plan)
       await alongside?.(tx, plans)
     })
@@ -163,7 +190,7 @@ async function move<M>(
   context: CatalogContext,
   kind: Kind<M>,
   tx: Transaction,
-  { change, entry, metadata, isNew, place, document }: Plan<M>,
+  { change, entry, metadata, isNew, place, writePaths, namesItself, document }: Plan<M>,
 ): Promise<void> {
   const now = context.now()
   if (!isNew) {
@@ -176,12 +203,24 @@ async function move<M>(
     uuid: kind.uuid(metadata),
   }
   const entryId = entry?.id ?? context.uuid()
+  if (namesItself) await refuseErasedUuid(tx, change.identifier, pointer)
   if (!entry) {
     await insertEntry(tx, context.warehouse, kind, change.identifier, { ...pointer, id: entryId, now })
   } else if (!(await swapPointer(tx, entryId, entry.metadata_location, pointer, now))) {
     throw new LostRace()
   }
   if (place) await reservePlace(tx, { ...place, entryId, now })
+  await noteWritePaths(tx, writePaths, { entryId, now })
+}
+
+/** As registering does: whoever has the uuid of a table that is being erased would be that table. */
+async function refuseErasedUuid(tx: Transaction, identifier: Identifier, pointer: Pointer): Promise<void> {
+  const twin = await unfinishedTwin(tx, identityOf(pointer))
+  if (!twin) return
+  throw new IcebergError(
+    'LocationConflictException',
+    `Cannot commit to ${identifierText(identifier)}: the files of the table with the UUID ${pointer.uuid} belong to an unfinished purge ${twin.id}.`,
+  )
 }
 
 /** Another commit, a drop or a rename came between reading the pointer and moving it. */

@@ -10,6 +10,7 @@ import { entryExists, type Kind } from './kinds.ts'
 import { assignLocation, checkLocation, chosenLocation } from './locations.ts'
 import { removeMetadata, writeMetadata } from './metadata-files.ts'
 import { locationBase, reservePlace } from './reserve.ts'
+import { noteWritePaths, writePathsOf } from './write-paths.ts'
 
 export interface Creation<M> {
   readonly identifier: Identifier
@@ -32,6 +33,7 @@ export async function create<M>(
   const { metadata, location, owned } = await stage(context, kind, creation)
   const document = await writeMetadata(context, kind, metadata, undefined)
   const now = context.now()
+  const paths = writePathsOf(kind, metadata)
   const entry = {
     id: context.uuid(),
     metadataLocation: document.location,
@@ -41,9 +43,10 @@ export async function create<M>(
   }
   try {
     await mutate(context, async (tx) => {
-      await lockPlaces(tx, owned ? 'shared' : 'exclusive')
+      await lockPlaces(tx, owned && paths.length === 0 ? 'shared' : 'exclusive')
       await insertEntry(tx, context.warehouse, kind, identifier, entry)
       await reservePlace(tx, { location, owned, entryId: entry.id, now })
+      await noteWritePaths(tx, paths, { entryId: entry.id, now })
       await alongside?.(tx, document)
     })
   } catch (error) {

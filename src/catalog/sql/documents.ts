@@ -1,4 +1,4 @@
-import { badRequest, IcebergError, isIcebergError } from '../../iceberg/errors.ts'
+import { badRequest, IcebergError } from '../../iceberg/errors.ts'
 import { decodeMetadataFile } from '../../iceberg/metadata/parse.ts'
 import {
   FileAccessError,
@@ -131,16 +131,28 @@ async function readMetadataFile(io: FileIO, location: string): Promise<Buffer> {
     if (!looksComplete(json)) throw badRequest(`Not a metadata file, or cut short: ${location}`)
     return json
   } catch (error) {
-    if (isIcebergError(error)) throw error
-    if (error instanceof FileNotFoundError) throw missingFile(location, error)
-    if (error instanceof FileTooLargeError || error instanceof InvalidLocationError) {
-      throw badRequest(error.message, error)
-    }
-    if (error instanceof FileAccessError) {
-      throw new IcebergError('ForbiddenException', error.message, { cause: error })
-    }
-    throw error
+    throw answerTo(error, location)
   }
+}
+
+/** Whether a metadata file is there. Throws as {@link DocumentCache.load} where the store cannot be asked. */
+export async function metadataFileExists(io: FileIO, location: string): Promise<boolean> {
+  try {
+    return (await io.stat(location)) !== undefined
+  } catch (error) {
+    throw answerTo(error, location)
+  }
+}
+
+function answerTo(error: unknown, location: string): unknown {
+  if (error instanceof FileNotFoundError) return missingFile(location, error)
+  if (error instanceof FileTooLargeError || error instanceof InvalidLocationError) {
+    return badRequest(error.message, error)
+  }
+  if (error instanceof FileAccessError) {
+    return new IcebergError('ForbiddenException', error.message, { cause: error })
+  }
+  return error
 }
 
 /** The text goes into answers unparsed; a file cut short must not. */
@@ -150,6 +162,7 @@ function looksComplete(json: Buffer): boolean {
   )
 }
 
-function missingFile(location: string, cause?: unknown): IcebergError {
+/** The answer to an entry, or a registration, whose metadata file is gone. */
+export function missingFile(location: string, cause?: unknown): IcebergError {
   return new IcebergError('NotFoundException', `Failed to open input stream for file: ${location}`, { cause })
 }

@@ -21,12 +21,13 @@ export async function drop(
   return await mutate(context, async (tx) => {
     await lockPlaces(tx, 'shared')
     const entry = await removeEntry(tx, context.warehouse, kind, identifier)
-    const places = await tx
+    const held = await tx
       .selectFrom('places')
-      .select(['id', 'location', 'place_key', 'owned'])
+      .select(['id', 'location', 'place_key', 'owned', 'reserved'])
       .where('entry_id', '=', entry.id)
       .orderBy('created_at', 'desc')
       .execute()
+    const places = held.filter(({ reserved }) => reserved === 1)
     const current = placeKey(entry.location)
     const dropped: DroppedEntry = {
       entryId: entry.id,
@@ -40,7 +41,30 @@ export async function drop(
         .map(({ id, location, owned }) => ({ id, location, owned: owned === 1 })),
     }
     await alongside?.(tx, dropped)
+    if (places.length < held.length) await sendAlong(tx, entry.id, places)
     await tx.deleteFrom('places').where('entry_id', '=', entry.id).execute()
     return dropped
   })
+}
+
+/** The write paths of an entry go where its places have gone. */
+async function sendAlong(
+  tx: Transaction,
+  entryId: string,
+  places: readonly { readonly id: string }[],
+): Promise<void> {
+  const ids = places.map(({ id }) => id)
+  const moved = await tx
+    .selectFrom('places')
+    .select('purge_id')
+    .where('id', 'in', ids)
+    .where('purge_id', 'is not', null)
+    .executeTakeFirst()
+  if (!moved) return
+  await tx
+    .updateTable('places')
+    .set({ purge_id: moved.purge_id, entry_id: null })
+    .where('entry_id', '=', entryId)
+    .where('reserved', '=', 0)
+    .execute()
 }

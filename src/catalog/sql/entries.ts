@@ -4,6 +4,7 @@ import type { Executor, Transaction } from '../../database/database.ts'
 import { dialectOf } from '../../database/dialect.ts'
 import { namespacePath } from '../../database/namespace-path.ts'
 import type { EntryTable } from '../../database/schema/catalog.ts'
+import type { TableIdentity } from '../../database/twins.ts'
 import { IcebergError } from '../../iceberg/errors.ts'
 import { type Identifier, type Namespace, namespaceText } from '../../iceberg/identifier.ts'
 import { canonicalLocation } from '../../storage/location.ts'
@@ -95,6 +96,11 @@ export interface Pointer {
   readonly metadataLocation: string
   readonly location: string
   readonly uuid: string | undefined
+}
+
+/** By what the same table under another name is found. */
+export function identityOf({ metadataLocation, uuid }: Omit<Pointer, 'location'>): TableIdentity {
+  return { metadataKey: canonicalLocation(metadataLocation), uuid: uuid ?? null }
 }
 
 /** Makes an entry. Throws NoSuchNamespaceException, AlreadyExistsException. */

@@ -1,14 +1,24 @@
 import type { Transaction } from '../../database/database.ts'
 import { namespaceLevels } from '../../database/namespace-path.ts'
 import { findOverlaps, holderText, insertPlace, lockPlaces, type Overlap } from '../../database/places.ts'
+import { erasedTwin, liveTwins, unfinishedTwin } from '../../database/twins.ts'
 import { IcebergError } from '../../iceberg/errors.ts'
 import { type Identifier, identifierText } from '../../iceberg/identifier.ts'
-import { canonicalLocation, placeKey } from '../../storage/location.ts'
+import { placeKey } from '../../storage/location.ts'
 import type { MetadataDocument } from '../metadata-document.ts'
 import { type CatalogContext, mutate } from './context.ts'
-import { type Entry, findEntry, insertEntry, type Pointer, requireNamespace, swapPointer } from './entries.ts'
+import {
+  type Entry,
+  findEntry,
+  identityOf,
+  insertEntry,
+  type Pointer,
+  requireNamespace,
+  swapPointer,
+} from './entries.ts'
 import { entryExists, type Kind } from './kinds.ts'
 import { checkLocation } from './locations.ts'
+import { noteWritePaths, writePathsOf } from './write-paths.ts'
 
 export interface Registration {
   readonly identifier: Identifier
@@ -64,6 +74,7 @@ export async function register<M>(
     if (existing) await repoint(tx, existing, pointer, now)
     else await insertEntry(tx, warehouse, kind, identifier, { ...pointer, id: entryId, now })
     await placeOnce(tx, pointer.location, entryId, now)
+    await noteWritePaths(tx, writePathsOf(kind, document.model), { entryId, now })
     await alongside?.(tx, result)
     return result
   })
@@ -95,6 +106,7 @@ async function placeOnce(tx: Transaction, location: string, entryId: string, now
     .select('id')
     .where('entry_id', '=', entryId)
     .where('place_key', '=', key)
+    .where('reserved', '=', 1)
     .executeTakeFirst()
   if (own) return
   await insertPlace(tx, { location, owned: false, entryId, now })
@@ -106,17 +118,7 @@ async function refuseUnfinishedPurge(
   { metadataLocation, location, uuid }: Pointer,
   overlaps: readonly Overlap[],
 ): Promise<void> {
-  const same = await tx
-    .selectFrom('purges')
-    .select('id')
-    .where('state', 'not in', ['succeeded', 'cancelled'])
-    .where((where) =>
-      where.or([
-        where('metadata_key', '=', canonicalLocation(metadataLocation)),
-        ...(uuid === undefined ? [] : [where('uuid', '=', uuid)]),
-      ]),
-    )
-    .executeTakeFirst()
+  const same = await unfinishedTwin(tx, identityOf({ metadataLocation, uuid }))
   const held = [...overlaps, ...(await findOverlaps(tx, metadataLocation))]
     .map(({ holder }) => holder)
     .find((holder) => holder.kind === 'purge')
@@ -134,18 +136,7 @@ async function refuseErased(
   { metadataLocation, uuid }: Pointer,
   readAt: number,
 ): Promise<void> {
-  const erased = await tx
-    .selectFrom('purges')
-    .select('id')
-    .where('state', '=', 'succeeded')
-    .where('finished_at', '>=', readAt)
-    .where((where) =>
-      where.or([
-        where('metadata_key', '=', canonicalLocation(metadataLocation)),
-        ...(uuid === undefined ? [] : [where('uuid', '=', uuid)]),
-      ]),
-    )
-    .executeTakeFirst()
+  const erased = await erasedTwin(tx, identityOf({ metadataLocation, uuid }), readAt)
   if (!erased) return
   throw new IcebergError(
     'NotFoundException',
@@ -163,21 +154,10 @@ async function sharedWith(
     .map(({ holder, location: other }) => ({ holder, other }))
     .filter(({ holder }) => holder.kind === 'entry' && holder.entryId !== entryId)
     .map(({ holder, other }) => `Location ${location} overlaps ${other} of ${holderText(holder)}.`)
-  const same = await tx
-    .selectFrom('entries')
-    .innerJoin('namespaces', 'namespaces.id', 'entries.namespace_id')
-    .select(['entries.warehouse', 'path', 'name', 'kind', 'metadata_key'])
-    .where('entries.id', '!=', entryId)
-    .where((where) =>
-      where.or([
-        where('metadata_key', '=', canonicalLocation(metadataLocation)),
-        ...(uuid === undefined ? [] : [where('uuid', '=', uuid)]),
-      ]),
-    )
-    .limit(10)
-    .execute()
+  const identity = identityOf({ metadataLocation, uuid })
+  const same = await liveTwins(tx, identity, { except: entryId, limit: 10 })
   for (const { warehouse, path, name, kind, metadata_key } of same) {
-    const shared = metadata_key === canonicalLocation(metadataLocation) ? 'metadata file' : 'UUID'
+    const shared = metadata_key === identity.metadataKey ? 'metadata file' : 'UUID'
     const other = identifierText({ namespace: namespaceLevels(path), name })
     warnings.push(`The ${shared} is also that of ${kind} ${other} of warehouse ${warehouse}.`)
   }

@@ -1,3 +1,4 @@
+import { unfinished } from '../../database/twins.ts'
 import type { TableMetadata } from '../../iceberg/metadata/model.ts'
 import { canonicalLocation } from '../../storage/location.ts'
 import type { CatalogContext } from './context.ts'
@@ -41,7 +42,7 @@ async function rootsAmong(context: CatalogContext, files: readonly string[]): Pr
     .selectFrom('purges')
     .select('metadata_key')
     .where('metadata_key', 'in', keys)
-    .where('state', 'not in', ['succeeded', 'cancelled'])
+    .where(unfinished)
     .execute()
   return new Set([...live, ...purged].map(({ metadata_key }) => metadata_key))
 }

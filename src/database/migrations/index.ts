@@ -6,6 +6,8 @@ import { messages } from './0005-messages.ts'
 import { events } from './0006-events.ts'
 import { inspections } from './0007-inspections.ts'
 import { sinks } from './0008-sinks.ts'
+import { twins } from './0009-twins.ts'
+import { writePaths } from './0010-write-paths.ts'
 import { ownFailures } from './0012-own-failures.ts'
 import type { Migration } from './migration.ts'
 
@@ -19,5 +21,7 @@ export const migrations: readonly Migration[] = [
   events,
   inspections,
   sinks,
+  twins,
+  writePaths,
   ownFailures,
 ]

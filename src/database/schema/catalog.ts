@@ -1,4 +1,5 @@
 /** Rows of namespaces, tables and views, and of the places on the stores that they reserve. */
+import type { Generated } from 'kysely'
 
 export interface NamespaceTable {
   /** UUID. */
@@ -47,6 +48,8 @@ export interface PlaceTable {
   place_key: string
   /** 1: assigned by the catalog with a unique suffix. 0: chosen by a user. */
   owned: number
+  /** 1: a location, which its holder has for itself. 0: a path outside of it to which the holder's table writes, as others may. */
+  reserved: Generated<number>
   entry_id: string | null
   purge_id: string | null
   created_at: number
