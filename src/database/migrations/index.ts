@@ -6,6 +6,7 @@ import { messages } from './0005-messages.ts'
 import { events } from './0006-events.ts'
 import { inspections } from './0007-inspections.ts'
 import { sinks } from './0008-sinks.ts'
+import { turns } from './0011-turns.ts'
 import { ownFailures } from './0012-own-failures.ts'
 import type { Migration } from './migration.ts'
 
@@ -19,5 +20,6 @@ export const migrations: readonly Migration[] = [
   events,
   inspections,
   sinks,
+  turns,
   ownFailures,
 ]
