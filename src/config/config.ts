@@ -79,6 +79,8 @@ export interface PurgeConfig {
   readonly backoffBase: number
   /** @default 3600000 */
   readonly backoffMax: number
+  /** Higher goes first, whichever the warehouse. @default 0 */
+  readonly priority: number
   /** For which ended purges stay in the ledger. @default 604800000 */
   readonly completedRetention: number
   /** In which a drop can be undone. @default 0 */
@@ -87,6 +89,12 @@ export interface PurgeConfig {
   readonly sweep: 'owned' | 'all' | 'report'
   /** Which versions of swept locations are erased, in stores that keep them. @default "current" */
   readonly versions: 'current' | 'all'
+  /** Of the process's workers, that work on purges of this warehouse at a time. @default 4 */
+  readonly workers: number
+  /** Between two looks for purges of this warehouse. @default 5000 */
+  readonly pollInterval: number
+  /** Purges of this warehouse that one transaction claims. @default 16 */
+  readonly claimBatch: number
   /** Files of this warehouse that a process deletes in a second. @default no limit */
   readonly filesPerSecond: number | undefined
 }

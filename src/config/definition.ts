@@ -152,11 +152,19 @@ const terms = {
   },
   backoffBase: {
     ...duration,
-    description: 'Wait before the second attempt, at most; doubles with every further one.',
+    description:
+      'How long a purge waits after an attempt that got nothing erased: a random time up to this × 2^n after the n-th in a row, so this long in the middle after the first.',
   },
   backoffMax: {
     ...duration,
     description: 'Longest wait between two attempts; not shorter than `backoffBase`.',
+  },
+  priority: {
+    type: 'integer',
+    minimum: -100,
+    maximum: 100,
+    description:
+      'Higher goes first, whichever the warehouse: while a purge of a higher priority is due, none of a lower one begins. Warehouses of the same priority take turns. Recorded at the drop.',
   },
   completedRetention: {
     ...duration,
@@ -177,6 +185,13 @@ const terms = {
     description:
       'What is erased in a bucket that keeps versions. `current`: deleted files live on as non-current versions, until a lifecycle rule of the bucket removes them; the certificate says so. `all`: every version and delete marker at the locations that `sweep` erases, for good. Needs the permissions s3:ListBucketVersions and s3:DeleteObjectVersion.',
   },
+} as const
+
+/** Keys of the workers: in common, and what a warehouse may have of them. */
+const engine = {
+  workers: { type: 'integer', minimum: 1, maximum: 256 },
+  pollInterval: { ...duration, 'x-minimum': '50ms' },
+  claimBatch: { type: 'integer', minimum: 1, maximum: 1000 },
 } as const
 
 const localStorage = {
@@ -279,6 +294,21 @@ const warehouse = {
         routes,
         views: purgedViews,
         ...terms,
+        workers: {
+          ...engine.workers,
+          description:
+            "Of the server's workers, so many at a time work on purges of this warehouse, at most.",
+        },
+        pollInterval: {
+          ...engine.pollInterval,
+          description:
+            'How often a server looks for purges of this warehouse that are due, beside those it is told of. It wakes for the shortest of all warehouses. At least `50ms`.',
+        },
+        claimBatch: {
+          ...engine.claimBatch,
+          description:
+            'Purges of this warehouse that one transaction claims, at most; never more than the common `claimBatch` with those of others.',
+        },
         filesPerSecond: {
           type: 'integer',
           minimum: 1,
@@ -377,23 +407,19 @@ export const definition = {
         routes: { ...routes, default: [] },
         views: { ...purgedViews, default: false },
         workers: {
-          type: 'integer',
-          minimum: 1,
-          maximum: 256,
+          ...engine.workers,
           default: 4,
-          description: 'Purges that this server works on at a time, where no `DELETE` waits for them.',
+          description:
+            'Purges that this server works on at a time, where no `DELETE` waits for them. A warehouse can have fewer of them.',
         },
         pollInterval: {
-          ...duration,
-          'x-minimum': '50ms',
+          ...engine.pollInterval,
           default: '5s',
           description:
             'How often this server looks for purges that are due, beside those it is told of. At least `50ms`.',
         },
         claimBatch: {
-          type: 'integer',
-          minimum: 1,
-          maximum: 1000,
+          ...engine.claimBatch,
           default: 16,
           description: 'Purges that one transaction claims, at most; never more than there are idle workers.',
         },
@@ -402,6 +428,7 @@ export const definition = {
         maxAttempts: { ...terms.maxAttempts, default: 5 },
         backoffBase: { ...terms.backoffBase, default: '30s' },
         backoffMax: { ...terms.backoffMax, default: '1h' },
+        priority: { ...terms.priority, default: 0 },
         completedRetention: { ...terms.completedRetention, default: '7d' },
         retention: { ...terms.retention, default: '0s' },
         sweep: { ...terms.sweep, default: 'owned' },

@@ -54,10 +54,14 @@ describe('without a file', () => {
             maxAttempts: 5,
             backoffBase: 30_000,
             backoffMax: 3_600_000,
+            priority: 0,
             completedRetention: 604_800_000,
             retention: 0,
             sweep: 'owned',
             versions: 'current',
+            workers: 4,
+            pollInterval: 5_000,
+            claimBatch: 16,
           },
         },
       },
@@ -206,6 +210,24 @@ describe('purge', () => {
         sweep: 'report',
       },
     ])
+  })
+})
+
+describe('workers', () => {
+  it('are common, and a warehouse may say what it has of them, and how important it is', async () => {
+    const config = await parseConfig(`
+      purge: {workers: 8, pollInterval: 10s, claimBatch: 4, priority: 2}
+      warehouses:
+        same: {location: a}
+        own: {location: b, purge: {workers: 2, pollInterval: 500ms, claimBatch: 1, priority: -1}}
+    `)
+    expect(config.purge).toMatchObject({ workers: 8, pollInterval: 10_000, claimBatch: 4 })
+    expect(Object.values(config.warehouses).map(({ purge }) => purge)).toMatchObject([
+      { workers: 8, pollInterval: 10_000, claimBatch: 4, priority: 2 },
+      { workers: 2, pollInterval: 500, claimBatch: 1, priority: -1 },
+    ])
+    const { problems } = await problemsOf(parseConfig('purge: {priority: 101}'))
+    expect(problems[0]).toContain('purge.priority is an integer; expected an integer from -100 to 100')
   })
 })
 

@@ -1,4 +1,4 @@
-/** How long to wait before the next attempt: min(max, base × 2^attempt), with full jitter. */
+/** How long to wait before the next attempt: min(max, base × 2^attempts), with full jitter. */
 export interface Backoff {
   /** Milliseconds. */
   readonly base: number
@@ -9,7 +9,10 @@ export interface Backoff {
 /** Defaults of the idea's first draft: 30 s to 1 h. */
 export const defaultBackoff: Backoff = { base: 30_000, max: 3_600_000 }
 
-/** @param random 0 to 1. */
-export function retryDelay({ base, max }: Backoff, attempt: number, random = Math.random()): number {
-  return Math.round(random * Math.min(max, base * 2 ** Math.min(attempt, 30)))
+/**
+ * @param attempts in a row that got nothing erased, from 1: the first wait is `base` in the middle, twice that at most.
+ * @param random 0 to 1.
+ */
+export function retryDelay({ base, max }: Backoff, attempts: number, random = Math.random()): number {
+  return Math.round(random * Math.min(max, base * 2 ** Math.min(attempts, 30)))
 }

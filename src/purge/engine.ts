@@ -1,27 +1,23 @@
 /**
  * The engine works on purges for which nobody waits: claims those that are due, a few at a time, and sees to it that
- * each ends. Any number of servers may run one over the same ledger. Warehouses take turns, so that one tenant's ten
- * thousand purges do not stand before another's first; and a purge that has worked for a while lets those that wait go
- * before it, so that a small one does not stand behind a huge one.
+ * each ends. Any number of servers may run one over the same ledger. Warehouses take turns (`turns.ts`), so that one
+ * tenant's ten thousand purges do not stand before another's first; and a purge that has worked for a while lets those that
+ * wait go before it, so that a small one does not stand behind a huge one.
  */
 import { type Backoff, defaultBackoff } from './backoff.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Lease } from './ledger/claims.ts'
+import type { Due } from './ledger/due.ts'
 import { LeaseLostError } from './ledger/leased.ts'
-import type { Turn } from './ledger/ledger.ts'
-import {
-  defaultLeaseTime,
-  type PurgeRunner,
-  type PurgeWarehouse,
-  runAttempt,
-  YieldError,
-} from './run-attempt.ts'
+import { LookTimes } from './look-times.ts'
+import { pruneNowAndThen } from './prune.ts'
+import { type PurgeRunner, type PurgeWarehouse, runAttempt, YieldError } from './run-attempt.ts'
 import { Patience, TimeSlice } from './time-slice.ts'
+import { Turns, type TurnTerms } from './turns.ts'
 
-/** Milliseconds between two looks for purges whose time in the ledger is over. */
-const pruneInterval = 600_000
-
-export interface EngineWarehouse extends PurgeWarehouse {
+export interface EngineWarehouse extends PurgeWarehouse, TurnTerms {
+  /** Milliseconds between two looks for its purges. @default the engine's */
+  readonly pollInterval?: number
   /** Milliseconds for which ended purges stay in the ledger. @default 604800000, a week */
   readonly completedRetention?: number
   /** @default 30 s to 1 h */
@@ -45,6 +41,7 @@ export interface EngineOptions extends Pick<PurgeRunner, 'database' | 'ledger' |
 
 /** An attempt that is under way. */
 interface Working {
+  readonly lease: Lease
   readonly began: number
   readonly slice: TimeSlice
   readonly yielding: AbortController
@@ -53,30 +50,41 @@ interface Working {
 
 export class PurgeEngine {
   readonly #options: EngineOptions
+  readonly #workers: number
   readonly #clock: Clock
   readonly #stopping = new AbortController()
   readonly #working = new Set<Working>()
   readonly #patience = new Patience()
-  /** Warehouses in the order of their turns. */
-  #turns: Turn[]
+  readonly #turns: Turns
+  readonly #looks: LookTimes
   #loop: Promise<void> | undefined
+  #pruning: Promise<void> | undefined
   #woken = Promise.withResolvers<void>()
   #unlisten: (() => Promise<void>) | undefined
 
   constructor(options: EngineOptions) {
+    const { warehouses, workers = 4, clock = systemClock, pollInterval = 5_000 } = options
     this.#options = options
-    this.#clock = options.clock ?? systemClock
-    this.#turns = Array.from(options.warehouses, ([warehouse, { leaseTime = defaultLeaseTime }]) => ({
-      warehouse,
-      leaseTime,
-    }))
+    this.#workers = workers
+    this.#clock = clock
+    this.#turns = new Turns(warehouses)
+    const intervals = Array.from(
+      warehouses,
+      ([name, warehouse]) => [name, warehouse.pollInterval ?? pollInterval] as const,
+    )
+    this.#looks = new LookTimes(new Map(intervals), clock.now())
   }
 
   /** Begins to work. Hears of other servers' purges where the database can tell. */
   async start(): Promise<void> {
-    if (this.#turns.length === 0) return
+    if (this.#options.warehouses.size === 0) return
     this.#unlisten = await this.#options.database.listen(() => this.notify())
     this.#loop = this.#run()
+    this.#pruning = pruneNowAndThen({
+      ...this.#options,
+      clock: this.#clock,
+      signal: this.#stopping.signal,
+    })
   }
 
   /** There may be a purge that is due: looks now instead of at the next poll. */
@@ -90,68 +98,95 @@ export class PurgeEngine {
     this.notify()
     await this.#unlisten?.()
     await this.#loop
+    await this.#pruning
     await Promise.all(Array.from(this.#working, ({ done }) => done))
   }
 
   async #run(): Promise<void> {
-    const { signal } = this.#stopping
-    let pruneAt = this.#clock.now() + Math.random() * pruneInterval
-    while (!signal.aborted) {
+    let isTold = false
+    while (!this.#stopping.signal.aborted) {
       this.#woken = Promise.withResolvers()
+      const now = this.#clock.now()
+      const warehouses = isTold ? this.#looks.all : this.#looks.due(now)
+      this.#looks.looked(warehouses, now)
       try {
-        await this.#claim()
-        if (this.#clock.now() >= pruneAt) {
-          pruneAt = this.#clock.now() + pruneInterval * (0.5 + Math.random())
-          await this.#prune()
-        }
+        await this.#claim(warehouses)
+        await this.#makeRoom()
       } catch (error) {
         this.#options.logger.warn({ err: error }, 'purges not claimed: the database does not answer')
       }
-      await this.#rest()
+      isTold = await this.#rest()
     }
   }
 
-  /** Until the next poll, or until something has happened. */
-  async #rest(): Promise<void> {
-    const { pollInterval = 5_000 } = this.#options
+  /** Until the next poll, or until something has happened: then true. */
+  async #rest(): Promise<boolean> {
     const over = new AbortController()
     const signal = AbortSignal.any([over.signal, this.#stopping.signal])
-    const poll = this.#clock.sleep(pollInterval * (0.75 + Math.random() / 2), signal).catch(() => undefined)
-    await Promise.race([poll, this.#woken.promise])
+    const polled = this.#clock.sleep(this.#looks.wait(this.#clock.now()), signal).then(
+      () => false,
+      () => false,
+    )
+    const isTold = await Promise.race([polled, this.#woken.promise.then(() => true)])
     over.abort()
+    return isTold
   }
 
-  /** Claims purges until all workers are busy or nothing is due. */
-  async #claim(): Promise<void> {
-    const { ledger, owner, workers = 4, claimBatch = 16 } = this.#options
+  /** Claims purges of these warehouses until all workers are busy or nothing is due. */
+  async #claim(warehouses: ReadonlySet<string>): Promise<void> {
+    const { ledger, owner, claimBatch = 16 } = this.#options
     while (!this.#stopping.signal.aborted) {
-      const free = Math.min(workers - this.#working.size, claimBatch)
-      if (free <= 0) return await this.#makeRoom()
-      const { leases, settled } = await ledger.claimDue(this.#turns, owner, free)
+      const turns = this.#turns.of(warehouses, this.#counts())
+      const free = Math.min(this.#workers - this.#working.size, claimBatch)
+      if (free <= 0 || turns.length === 0) return
+      const { leases, settled } = await ledger.claimDue(turns, owner, free)
       for (const lease of leases) this.#work(lease)
-      this.#rotate(leases.at(-1))
+      this.#turns.served(leases)
       if (leases.length === 0 && settled === 0) return
     }
   }
 
-  /** The next claim begins with the warehouse after the one that was served last. */
-  #rotate(last: Lease | undefined): void {
-    const at = this.#turns.findIndex(({ warehouse }) => warehouse === last?.purge.warehouse)
-    if (at !== -1) this.#turns = [...this.#turns.slice(at + 1), ...this.#turns.slice(0, at + 1)]
+  /** Purges that are worked on, by warehouse. */
+  #counts(): Map<string, number> {
+    const counts = new Map<string, number>()
+    for (const { lease } of this.#working) {
+      const { warehouse } = lease.purge
+      counts.set(warehouse, (counts.get(warehouse) ?? 0) + 1)
+    }
+    return counts
   }
 
-  /** Where others wait, has the purge that has worked for longest go behind them. */
+  /** Where others wait for a place, has a purge of the lowest priority that has worked for longest go behind them. */
   async #makeRoom(): Promise<void> {
-    const { ledger, warehouses } = this.#options
     const working = [...this.#working]
     // One after the other.
     if (working.some(({ yielding }) => yielding.signal.aborted)) return
     const over = working.filter(({ slice }) => slice.isOver(this.#clock.now()))
-    const [oldest] = over.toSorted((a, b) => a.began - b.began)
-    if (oldest && (await ledger.isAnyDue(warehouses.keys()))) {
-      oldest.slice.end()
-      oldest.yielding.abort(new YieldError('Other purges wait.'))
-    }
+    if (over.length === 0 || !this.#isFull()) return
+    const due = await this.#options.ledger.due()
+    const yielding = over
+      .toSorted((a, b) => a.lease.priority - b.lease.priority || a.began - b.began)
+      .find((place) => due.some((waiting) => this.#wouldTake(place, waiting)))
+    yielding?.slice.end()
+    yielding?.yielding.abort(new YieldError('Other purges wait.'))
+  }
+
+  /** Somebody may wait for a place: all workers are busy, or those that a warehouse may have. */
+  #isFull(): boolean {
+    if (this.#working.size >= this.#workers) return true
+    const counts = this.#counts()
+    return [...counts.keys()].some((warehouse) => this.#turns.room(warehouse, counts) <= 0)
+  }
+
+  /** Whether one that waits waits for want of such a place, and would get it. */
+  #wouldTake({ lease }: Working, { warehouse, rank }: Due): boolean {
+    // It would be claimed again before the other.
+    if (lease.priority > rank) return false
+    const counts = this.#counts()
+    const hasRoom = this.#turns.room(warehouse, counts) > 0
+    return lease.purge.warehouse === warehouse
+      ? !hasRoom || this.#working.size >= this.#workers
+      : hasRoom && this.#working.size >= this.#workers
   }
 
   #work(lease: Lease): void {
@@ -172,6 +207,7 @@ export class PurgeEngine {
       onErased: () => slice.erased(this.#clock.now()),
     })
     const working: Working = {
+      lease,
       began,
       slice,
       yielding,
@@ -194,13 +230,5 @@ export class PurgeEngine {
   #leave(working: Working): void {
     this.#working.delete(working)
     this.notify()
-  }
-
-  async #prune(): Promise<void> {
-    const { ledger, warehouses, logger } = this.#options
-    for (const [warehouse, { completedRetention = 604_800_000 }] of warehouses) {
-      const pruned = await ledger.prune(warehouse, completedRetention)
-      if (pruned > 0) logger.info({ warehouse, pruned }, 'ended purges removed from the ledger')
-    }
   }
 }

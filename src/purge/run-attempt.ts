@@ -260,10 +260,10 @@ function endOf(
   const resubmit = error instanceof HandOffFailedError
   if (!backoff || error instanceof PermanentPurgeError) return { state: 'failed', error: message, resubmit }
   const fruitful = attempt.fruitful && !(error instanceof ResidueError)
-  const delay = retryDelay(backoff, fruitful ? 1 : lease.fruitless)
+  const delay = retryDelay(backoff, fruitful ? 1 : lease.fruitless + lease.throttled)
   if (isThrottled(error as Error)) {
     const asked = error instanceof ThrottledPurgeError ? (error.retryAfter ?? 0) : 0
-    return { state: 'pending', delay: Math.max(delay, asked), error: message, handedBack: true }
+    return { state: 'pending', delay: Math.max(delay, asked), error: message, throttled: true }
   }
   if (!fruitful && lease.fruitless >= lease.maxAttempts) {
     return { state: 'failed', error: message, resubmit }

@@ -5,7 +5,7 @@ import { PurgeStateError } from '../../src/purge/ledger/operations.ts'
 import { undrop } from '../../src/server/undrop.ts'
 import { Command, hasPurge, index, leased } from './command.ts'
 import { erasures } from './erasures.ts'
-import { leaseTime, letGo, type Model, type PurgeModel } from './model.ts'
+import { giveBack, leaseTime, letGo, type Model, type PurgeModel } from './model.ts'
 import type { Real, RealTable } from './real.ts'
 
 const inLedger = (at: number) => (model: Model) => hasPurge(at)(model) && !model.tables[at]!.pruned
@@ -101,8 +101,23 @@ const ends = [
     (model, { purge }) => {
       purge.state = 'pending'
       purge.nextAttemptAt = model.now
-      purge.attempts--
-      purge.fruitless = Math.max(0, purge.fruitless - 1)
+      giveBack(purge)
+    },
+  ),
+  leased(
+    'throttle',
+    (real, lease) =>
+      finish(
+        real.database,
+        lease,
+        { state: 'pending', delay: 3_000, throttled: true, error: 'SlowDown' },
+        real.progress(lease),
+      ),
+    (model, { purge }) => {
+      purge.state = 'pending'
+      purge.nextAttemptAt = model.now + 3_000
+      purge.throttled++
+      giveBack(purge)
     },
   ),
   leased(
@@ -118,9 +133,9 @@ const ends = [
       purge.state = 'handed_off'
       purge.begun = true
       purge.reference = true
+      purge.throttled = 0
       purge.nextAttemptAt = model.now + 2_000
-      purge.attempts--
-      purge.fruitless = Math.max(0, purge.fruitless - 1)
+      giveBack(purge)
     },
   ),
 ]
@@ -144,8 +159,7 @@ const stops = leased(
     purge.heldBy ??= 'guard'
     purge.reference = false
     if (!isRecalled) return
-    purge.attempts--
-    purge.fruitless = Math.max(0, purge.fruitless - 1)
+    giveBack(purge)
   },
 )
 

@@ -11,7 +11,7 @@ import { StorageUnavailableError } from '../../src/storage/file-io.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { type Leased, leased } from './command.ts'
-import { leaseTime, letGo, type Model, maxAttempts } from './model.ts'
+import { giveBack, leaseTime, letGo, type Model, maxAttempts } from './model.ts'
 import type { Real } from './real.ts'
 
 /** Erases by itself, also what it is said to have handed off; and stops whenever it is told to. */
@@ -94,23 +94,27 @@ async function effect(
     purge.state = 'held'
     purge.reference = false
     purge.nextAttemptAt = model.now
-    purge.attempts--
-    purge.fruitless = Math.max(0, purge.fruitless - 1)
+    giveBack(purge)
     return
   }
   if (deletions > 0 || cut) purge.begun = true
   if (died) {
     // How much of what it did became durable is not for the model to say: either all of it counts as fruitless, or none.
     table.leases.splice(table.leases.indexOf(lease), 1)
-    const { fruitless, lease_expires_at } = await real.row(table.purge!)
+    const { fruitless, throttled, lease_expires_at } = await real.row(table.purge!)
     expect([0, purge.fruitless]).toContain(fruitless)
     if (deletions === 0) expect(fruitless).toBe(purge.fruitless)
     expect([purge.leaseExpiresAt, model.now + leaseTime]).toContain(lease_expires_at)
+    expect(throttled).toBe(fruitless === 0 ? 0 : purge.throttled)
     purge.fruitless = fruitless
+    purge.throttled = throttled
     purge.leaseExpiresAt = lease_expires_at!
     return
   }
-  if (deletions > 0) purge.fruitless = 0
+  if (deletions > 0) {
+    purge.fruitless = 0
+    purge.throttled = 0
+  }
   if (!cut) {
     purge.state = 'succeeded'
     letGo(purge)

@@ -15,6 +15,7 @@ export interface PurgeModel {
   epoch: number
   attempts: number
   fruitless: number
+  throttled: number
   nextAttemptAt: number
   leaseExpiresAt: number
   endedAt: number
@@ -63,6 +64,7 @@ export class Model {
       epoch: 0,
       attempts: 0,
       fruitless: 0,
+      throttled: 0,
       nextAttemptAt: this.now + retention,
       leaseExpiresAt: 0,
       endedAt: 0,
@@ -93,16 +95,20 @@ export class Model {
     if (destination === undefined) return false
     if ((event === 'cancel' || event === 'undrop') && purge.begun) return false
     if (asked === 'hold') {
+      // What a hold cuts off does not count, but what ended with its worker does.
+      if (purge.state === 'running' && purge.leaseExpiresAt >= this.now) giveBack(purge)
       purge.heldFrom ??= purge.state
       purge.heldBy = 'operator'
       purge.epoch++
     }
     if (event === 'recall') {
       purge.fruitless = 0
+      purge.throttled = 0
       purge.nextAttemptAt = this.now
     }
     if (event === 'retry') {
       purge.fruitless = 0
+      purge.throttled = 0
       purge.nextAttemptAt = this.now
     }
     purge.state = destination === 'origin' ? originOf(purge.heldFrom!) : (destination as PurgeState)
@@ -119,6 +125,12 @@ export class Model {
 export function letGo(purge: PurgeModel): void {
   purge.heldFrom = undefined
   purge.heldBy = undefined
+}
+
+/** The attempt does not count. */
+export function giveBack(purge: PurgeModel): void {
+  purge.attempts--
+  purge.fruitless = Math.max(0, purge.fruitless - 1)
 }
 
 function guard(purge: PurgeModel): 'settled' {

@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { Database } from '../../src/database/database.ts'
 import type { PurgeState } from '../../src/database/schema/purges.ts'
 import { type EngineWarehouse, PurgeEngine } from '../../src/purge/engine.ts'
-import { type IcebergPurger, RetryablePurgeError } from '../../src/purge/purger.ts'
+import { type IcebergPurger, RetryablePurgeError, ThrottledPurgeError } from '../../src/purge/purger.ts'
 import { SqlAsyncPurger } from '../../src/purge/purgers/sql-async/sql-async-purger.ts'
 import { runAttempt } from '../../src/purge/run-attempt.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
@@ -90,6 +90,42 @@ describe.each(dialects)('the engine on %s', (dialect) => {
       lastError: 'the store is down',
     })
     await engine.stop()
+  })
+
+  it('waits longer after each attempt that the store throttles, which cost none, until one erases something', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    let error: Error | undefined = new ThrottledPurgeError('SlowDown')
+    const purger: IcebergPurger = {
+      name: 'throttled',
+      waits: false,
+      purge: async (purge, run) => {
+        if (error) throw error
+        return await new SqlAsyncPurger().purge(purge, run)
+      },
+    }
+    // The longest of the random waits.
+    const random = vi.spyOn(Math, 'random').mockReturnValue(1)
+    const wait = async () => {
+      await fixture.run(id, { purger, backoff: { base: 1_000, max: 60_000 } })
+      const { nextAttemptAt, updatedAt } = (await fixture.ledger.get(id))!
+      return nextAttemptAt - updatedAt
+    }
+    expect([await wait(), await wait(), await wait()]).toEqual([2_000, 4_000, 8_000])
+    expect(await fixture.ledger.get(id)).toMatchObject({
+      state: 'pending',
+      attempts: 0,
+      lastError: 'SlowDown',
+    })
+    error = new RetryablePurgeError('the store is down')
+    expect([await wait(), await wait()]).toEqual([16_000, 32_000])
+    expect(await fixture.ledger.get(id)).toMatchObject({ state: 'pending', attempts: 2 })
+    error = new ThrottledPurgeError('SlowDown', { retryAfter: 90_000 })
+    expect(await wait()).toBe(90_000)
+    random.mockRestore()
+    error = undefined
+    expect(await fixture.run(id, { purger })).toMatchObject({ state: 'succeeded' })
   })
 
   it('takes up the purge of a worker that died, where that one had come to', async () => {
@@ -258,7 +294,7 @@ describe.each(dialects)('the engine on %s', (dialect) => {
     expect(new Set(asked).size).toBe(asked.length)
   })
 
-  it('renews its lease while it works longer than that', async () => {
+  it('18. a purge longer than its lease is picked up a second time: the lease is renewed while it works', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('t')
     const id = await fixture.drop('t')

@@ -104,6 +104,29 @@ describe.each(dialects)('operators on %s', (dialect) => {
     expect(await fixture.files()).toEqual([])
   })
 
+  it('hold a purge at work as often as they like: it costs no attempt', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    for (let holds = 0; holds < 6; holds++) {
+      expect(await fixture.ledger.claim(id, 'w', 60_000)).toMatchObject({ attempt: 1, fruitless: 1 })
+      expect(await fixture.ledger.hold(id, 'stop')).toBe('held')
+      expect(await fixture.ledger.release(id)).toBe('pending')
+    }
+    expect(await fixture.run(id)).toMatchObject({ state: 'succeeded' })
+    expect(await fixture.ledger.get(id)).toMatchObject({ attempts: 1 })
+  })
+
+  it('hold a purge whose worker has died: the attempt counts', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    await fixture.ledger.claim(id, 'dead:1', 1)
+    await sleep(20)
+    expect(await fixture.ledger.hold(id, 'stop')).toBe('held')
+    expect(await fixture.ledger.get(id)).toMatchObject({ attempts: 1 })
+  })
+
   it('hold a purge that was handed off: its engine is told, then it is held, and handed off anew', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const table = await fixture.table('t')

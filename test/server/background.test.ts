@@ -49,6 +49,13 @@ describe.each(dialects)('the workers of a server on %s', (dialect) => {
     expect((await served.call('GET', '/!management/v1/purges')).json.purges).toHaveLength(1)
   })
 
+  it('records the priority of the warehouse with the drop', async () => {
+    await using served = await serve({ dialect, purge: { ...purge, priority: -7 } })
+    await createTable(served)
+    const answer = await served.call('DELETE', `${path}?purgeRequested=true`)
+    expect(await until(served, monitor(answer.headers), 'succeeded')).toMatchObject({ priority: -7 })
+  })
+
   it('shows what failed and why, and tries again when asked', async () => {
     await using served = await serve({ dialect, purge })
     const { json } = await createTable(served)

@@ -39,6 +39,10 @@ const synchronousPurge: PurgeConfig = {
   retention: 0,
   sweep: 'owned',
   versions: 'current',
+  priority: 0,
+  workers: 4,
+  pollInterval: 1_000,
+  claimBatch: 16,
   filesPerSecond: undefined,
 }
 
@@ -78,7 +82,11 @@ export async function serve(
             storage: { type: 'local', allowedLocations: [] },
             catalog: { type: 'sql' },
             ...options.warehouse,
-            purge: { ...synchronousPurge, ...options.purge },
+            purge: {
+              ...synchronousPurge,
+              pollInterval: options.pollInterval ?? 1_000,
+              ...options.purge,
+            },
           },
         ]),
       ),

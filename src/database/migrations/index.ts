@@ -8,6 +8,7 @@ import { inspections } from './0007-inspections.ts'
 import { sinks } from './0008-sinks.ts'
 import { twins } from './0009-twins.ts'
 import { writePaths } from './0010-write-paths.ts'
+import { turns } from './0011-turns.ts'
 import { ownFailures } from './0012-own-failures.ts'
 import type { Migration } from './migration.ts'
 
@@ -23,5 +24,6 @@ export const migrations: readonly Migration[] = [
   sinks,
   twins,
   writePaths,
+  turns,
   ownFailures,
 ]

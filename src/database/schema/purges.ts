@@ -1,5 +1,5 @@
 /** The ledger, and what is left of a purge when it is over. */
-import type { Generated } from 'kysely'
+import type { Generated, GeneratedAlways } from 'kysely'
 
 export type PurgeState =
   | 'retained'
@@ -45,9 +45,13 @@ export interface PurgeTable {
   attempts: number
   /** Claims since the last one that got a file erased for good. More than `max_attempts` are not made. */
   fruitless: Generated<number>
+  /** Attempts since then that the store asked to wait. */
+  throttled: Generated<number>
   max_attempts: number
   /** 0 is ordinary; higher goes first. */
   priority: number
+  /** Order of claims, made by the database: the priority, and the highest that there is while `held_by` is set. */
+  rank: GeneratedAlways<number>
   /** The state in which the last claim has found it; a lease that ran out changes nothing about it. Null before the first. */
   claimed_from: PurgeState | null
   lease_owner: string | null

@@ -1,7 +1,6 @@
-/** Who works on which purge: finding those that are due, and taking their leases. */
+/** Who works on which purge: the leases of those that are due (`due.ts`). */
 import { type Selectable, sql } from 'kysely'
-import type { Executor, Transaction } from '../../database/database.ts'
-import { dialectOf } from '../../database/dialect.ts'
+import type { Transaction } from '../../database/database.ts'
 import type { PurgeState, PurgeTable } from '../../database/schema/purges.ts'
 import { sharedWith } from '../guard.ts'
 import type { Purge, Tally } from '../purger.ts'
@@ -20,7 +19,11 @@ export interface Lease {
   readonly attempt: number
   /** Claims since the last one that got anything erased, this one included. */
   readonly fruitless: number
+  /** Attempts since then that the store asked to wait: they do not count, but the waits grow. */
+  readonly throttled: number
   readonly maxAttempts: number
+  /** 0 is ordinary; higher goes first. */
+  readonly priority: number
   /** Done for good so far. */
   readonly tally: Tally
   readonly checkpoint: unknown
@@ -42,40 +45,6 @@ export interface Claimant {
   readonly leaseTime: number
   /** By the database's clock. */
   readonly now: number
-}
-
-/**
- * The purge of a warehouse that is due next: first a lease that has run out, then one whose retention is over or that an
- * engine works on, which takes a moment to ask; the others by priority and by the time for which they wait. One that another transaction is claiming is passed over.
- */
-export async function nextDue(tx: Transaction, warehouse: string, now: number): Promise<string | undefined> {
-  // SQLite's write transactions are alone anyway.
-  const lock = dialectOf(tx) === 'postgres' ? sql`FOR UPDATE SKIP LOCKED` : sql``
-  const abandoned = await sql<{ id: string }>`
-    SELECT id FROM purges
-    WHERE state = 'running' AND warehouse = ${warehouse} AND lease_expires_at < ${now}
-    ORDER BY lease_expires_at LIMIT 1 ${lock}`.execute(tx)
-  if (abandoned.rows[0]) return abandoned.rows[0].id
-  const waiting = await sql<{ id: string }>`
-    SELECT id FROM purges
-    WHERE state IN ('retained', 'handed_off') AND warehouse = ${warehouse} AND next_attempt_at <= ${now}
-    ORDER BY next_attempt_at, id LIMIT 1 ${lock}`.execute(tx)
-  if (waiting.rows[0]) return waiting.rows[0].id
-  const pending = await sql<{ id: string }>`
-    SELECT id FROM purges
-    WHERE state = 'pending' AND warehouse = ${warehouse} AND next_attempt_at <= ${now}
-    ORDER BY priority DESC, next_attempt_at, id LIMIT 1 ${lock}`.execute(tx)
-  return pending.rows[0]?.id
-}
-
-/** Whether any purge of a warehouse waits for a worker. */
-export async function isAnyDue(executor: Executor, warehouse: string, now: number): Promise<boolean> {
-  const { rows } = await sql`
-    SELECT 1 FROM purges
-    WHERE state = 'pending' AND warehouse = ${warehouse} AND next_attempt_at <= ${now} LIMIT 1`.execute(
-    executor,
-  )
-  return rows.length > 0
 }
 
 /**
@@ -146,7 +115,9 @@ function leaseOf(row: Selectable<PurgeTable>, owner: string): Omit<Lease, 'named
     epoch: row.lease_epoch,
     attempt: row.attempts,
     fruitless: row.fruitless,
+    throttled: row.throttled,
     maxAttempts: row.max_attempts,
+    priority: row.priority,
     tally: parseTally(row.tally),
     checkpoint: row.checkpoint === null ? undefined : (JSON.parse(row.checkpoint) as unknown),
     expected: row.expected ?? undefined,

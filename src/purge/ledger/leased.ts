@@ -66,8 +66,10 @@ export type AttemptEnd =
       readonly state: 'pending'
       readonly delay: number
       readonly error?: string
-      /** The attempt does not count: the server stops, others wait, or the store asks for patience. */
+      /** The attempt does not count: the server stops, or others wait. */
       readonly handedBack?: boolean
+      /** The attempt does not count, but the next wait is longer: the store asks for patience. */
+      readonly throttled?: boolean
       /** What was handed off has failed: the next attempt hands it off anew. */
       readonly resubmit?: boolean
       /** False where what the attempt has saved as erased is there again. @default as the progress says */
@@ -176,6 +178,7 @@ export async function finish(
         next_attempt_at: now + (await delayOf(tx, id, end, progress)),
         attempts: row.attempts - given,
         fruitless: fruitlessAfter(end, lease, progress, row.fruitless - given),
+        throttled: throttledAfter(end, progress.fruitful ? 0 : row.throttled),
         // While an engine works, it stays to be seen what went wrong before.
         ...(end.state !== 'handed_off' && {
           last_error: 'error' in end && end.error !== undefined ? storedText(end.error, 4_000) : null,
@@ -262,7 +265,14 @@ function fruitlessAfter(end: AttemptEnd, lease: Lease, { fruitful }: Progress, b
 /** Whether the attempt does not count. */
 function isGivenBack(end: AttemptEnd, { recall }: Lease): boolean {
   if (end.state === 'held') return recall !== undefined
-  return end.state === 'handed_off' || (end.state === 'pending' && end.handedBack === true)
+  if (end.state !== 'pending') return end.state === 'handed_off'
+  return end.handedBack === true || end.throttled === true
+}
+
+/** Throttled attempts in a row. An engine elsewhere that has taken the work, or answers about it, is one that answers. */
+function throttledAfter(end: AttemptEnd, before: number): number {
+  if (end.state === 'handed_off') return 0
+  return end.state === 'pending' && end.throttled === true ? before + 1 : before
 }
 
 /** One that is being recalled stays so until its engine has been told, or until it is over. */
@@ -287,7 +297,7 @@ function columnsOf(progress: Progress) {
     tally: JSON.stringify(progress.tally),
     checkpoint: progress.checkpoint === undefined ? null : JSON.stringify(progress.checkpoint),
     expected: progress.expected ?? null,
-    ...(progress.fruitful && { fruitless: 0 }),
+    ...(progress.fruitful && { fruitless: 0, throttled: 0 }),
   }
 }
 

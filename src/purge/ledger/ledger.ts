@@ -11,16 +11,18 @@ import type { SealedCertificate } from '../certificate/certificate.ts'
 import type { PathFailure, PurgeMessage, Stage } from '../purger.ts'
 import type { PurgeState } from '../states.ts'
 import { findCertificate, listCertificates } from './certificates.ts'
-import { isAnyDue, type Lease, nextDue, takeLease } from './claims.ts'
+import { type Lease, takeLease } from './claims.ts'
+import { allDue, type Due } from './due.ts'
 import { deliver } from './messages.ts'
 import { cancel, hold, release, retry, undrop } from './operations.ts'
+import { prune } from './prune.ts'
 import { type PurgeRecord, purgeRecord } from './record.ts'
 import { storedText } from './text.ts'
+import { inTurn, type Turn } from './turns.ts'
 
 export type { Lease } from './claims.ts'
-
-/** Rows that one transaction prunes. */
-const prunedAtATime = 1_000
+export type { Due } from './due.ts'
+export type { Turn } from './turns.ts'
 
 /** What a drop tells of the entry that it removes. */
 export interface DroppedObject {
@@ -52,13 +54,6 @@ export interface PurgeTerms {
   readonly delay?: number
   /** 0 is ordinary; higher goes first. @default 0 */
   readonly priority?: number
-}
-
-/** Whose turn it is, and for how long a lease is taken there. */
-export interface Turn {
-  readonly warehouse: string
-  /** Milliseconds. */
-  readonly leaseTime: number
 }
 
 export interface Claims {
@@ -143,8 +138,8 @@ export class Ledger {
   }
 
   /**
-   * Takes the leases of purges that are due, at most so many, in one transaction: one of each warehouse in turn, and
-   * again from the beginning while any has more.
+   * Takes the leases of purges that are due, in one transaction, in the order of `turns.ts`. At most so many, those that are
+   * settled included: a backlog that the guard is to hold takes several claims, and requests come in between.
    */
   async claimDue(turns: readonly Turn[], owner: string, limit: number): Promise<Claims> {
     return await this.#database.transaction(async (tx) => {
@@ -152,30 +147,21 @@ export class Ledger {
       const now = await this.#database.now(tx)
       const leases: Lease[] = []
       let settled = 0
-      let waiting = [...turns]
-      while (leases.length < limit && waiting.length > 0) {
-        const more: Turn[] = []
-        for (const turn of waiting) {
-          if (leases.length === limit) break
-          const id = await nextDue(tx, turn.warehouse, now)
-          if (id === undefined) continue
-          more.push(turn)
-          const lease = await takeLease(tx, id, { owner, leaseTime: turn.leaseTime, now })
-          if (typeof lease === 'object') leases.push(lease)
-          else settled++
-        }
-        waiting = more
+      if (limit <= 0) return { leases, settled }
+      for await (const { turn, id } of inTurn(tx, turns, now)) {
+        const lease = await takeLease(tx, id, { owner, leaseTime: turn.leaseTime, now })
+        if (typeof lease === 'object') leases.push(lease)
+        else settled++
+        if (leases.length + settled === limit) break
       }
       return { leases, settled }
     })
   }
 
-  /** Whether any purge of these warehouses waits for a worker. */
-  async isAnyDue(warehouses: Iterable<string>): Promise<boolean> {
+  /** Where purges wait for a worker, of all warehouses. */
+  async due(): Promise<Due[]> {
     const { reader } = this.#database
-    const now = await this.#database.now(reader)
-    for (const warehouse of warehouses) if (await isAnyDue(reader, warehouse, now)) return true
-    return false
+    return await allDue(reader, await this.#database.now(reader))
   }
 
   /**
@@ -207,25 +193,13 @@ export class Ledger {
   }
 
   /**
-   * Removes purges of a warehouse that ended longer ago than `age` milliseconds. Failed ones stay, and so do the
-   * certificates. Gives their number.
+   * Removes purges of a warehouse that ended longer ago than `age` milliseconds, a bounded number, and gives it: where that is
+   * `prunedAtATime`, there may be more. Failed ones stay, and so do the certificates.
    */
   async prune(warehouse: string, age: number): Promise<number> {
     return await this.#database.transaction(async (tx) => {
       const now = await this.#database.now(tx)
-      const rows = await tx
-        .selectFrom('purges')
-        .select('id')
-        .where('warehouse', '=', warehouse)
-        .where('state', 'in', ['succeeded', 'cancelled'])
-        .where('finished_at', '<', now - age)
-        .limit(prunedAtATime)
-        .execute()
-      if (rows.length === 0) return 0
-      const ids = rows.map(({ id }) => id)
-      await tx.deleteFrom('purge_messages').where('purge_id', 'in', ids).execute()
-      await tx.deleteFrom('purges').where('id', 'in', ids).execute()
-      return rows.length
+      return await prune(tx, warehouse, now - age)
     })
   }
 

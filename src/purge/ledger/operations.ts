@@ -16,13 +16,15 @@ export class PurgeStateError extends Error {
 
 /**
  * Stops a purge: nothing more is erased after the batches in flight. What holds it already stays its reason. One that an
- * engine elsewhere works on is `handed_off` until that has been told to stop, by a worker, at once.
+ * engine elsewhere works on is `handed_off` until that has been told to stop, by a worker, at once. An attempt that is cut
+ * off by it does not count.
  */
 export async function hold(database: Database, id: string, reason: string): Promise<PurgeState | undefined> {
   return await operate(database, id, holdOrRecall, async (_tx, row, now) => ({
+    ...(isAtWork(row, now) && { attempts: row.attempts - 1, fruitless: Math.max(0, row.fruitless - 1) }),
     ...(row.reference === null
       ? { state: 'held' }
-      : { state: 'handed_off', next_attempt_at: now, fruitless: 0 }),
+      : { state: 'handed_off', next_attempt_at: now, fruitless: 0, throttled: 0 }),
     // Asked for twice before the engine was told, it was held from where it was first.
     held_from: row.held_from ?? row.state,
     held_by: 'operator',
@@ -33,6 +35,11 @@ export async function hold(database: Database, id: string, reason: string): Prom
     lease_expires_at: null,
     finished_at: null,
   }))
+}
+
+/** Its worker lives, as far as is known. */
+function isAtWork({ state, lease_expires_at }: Row, now: number): boolean {
+  return state === 'running' && lease_expires_at !== null && lease_expires_at >= now
 }
 
 function holdOrRecall({ reference }: Row): PurgeEvent {
@@ -66,6 +73,7 @@ export async function retry(
   return await operate(database, id, 'retry', async (_tx, _row, now) => ({
     state: 'pending',
     fruitless: 0,
+    throttled: 0,
     next_attempt_at: now,
     finished_at: null,
     by_location: byLocation ? 1 : 0,

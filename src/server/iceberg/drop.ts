@@ -86,13 +86,14 @@ async function drop(
           requestId: call.request.id,
           client: call.request.headers['user-agent'] ?? '',
         }
-        const { maxAttempts, retention } = call.warehouse.config.purge
+        const { maxAttempts, retention, priority } = call.warehouse.config.purge
         const delay = purger.waits ? ownTime : 0
         purgeId = await ledger.record(tx, dropped, origin, {
           purger: purger.name,
           maxAttempts,
           retention,
           delay,
+          priority,
         })
       },
       store: () => (purgeId === undefined ? { kind: 'empty' } : { kind: 'purge', id: purgeId }),

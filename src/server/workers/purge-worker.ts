@@ -86,6 +86,9 @@ export async function startPurgeWorker(
         versions: purge.versions,
         deleteConcurrency: purge.deleteConcurrency,
         completedRetention: purge.completedRetention,
+        workers: purge.workers,
+        pollInterval: purge.pollInterval,
+        claimBatch: purge.claimBatch,
       })
     }
     engine = new PurgeEngine({
