@@ -133,7 +133,6 @@ const ends = [
       purge.state = 'handed_off'
       purge.begun = true
       purge.reference = true
-      purge.throttled = 0
       purge.nextAttemptAt = model.now + 2_000
       giveBack(purge)
     },

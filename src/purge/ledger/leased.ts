@@ -166,6 +166,7 @@ export async function finish(
         : progress.tally
     const counts = end.state === 'succeeded' ? {} : progress.counts
     const given = isGivenBack(end, lease) ? 1 : 0
+    const isThrottled = end.state === 'pending' && end.throttled === true
     const ended = await tx
       .updateTable('purges')
       .set({
@@ -178,7 +179,7 @@ export async function finish(
         next_attempt_at: now + (await delayOf(tx, id, end, progress)),
         attempts: row.attempts - given,
         fruitless: fruitlessAfter(end, lease, progress, row.fruitless - given),
-        throttled: throttledAfter(end, progress.fruitful ? 0 : row.throttled),
+        throttled: (progress.fruitful ? 0 : row.throttled) + (isThrottled ? 1 : 0),
         // While an engine works, it stays to be seen what went wrong before.
         ...(end.state !== 'handed_off' && {
           last_error: 'error' in end && end.error !== undefined ? storedText(end.error, 4_000) : null,
@@ -267,12 +268,6 @@ function isGivenBack(end: AttemptEnd, { recall }: Lease): boolean {
   if (end.state === 'held') return recall !== undefined
   if (end.state !== 'pending') return end.state === 'handed_off'
   return end.handedBack === true || end.throttled === true
-}
-
-/** Throttled attempts in a row. An engine elsewhere that has taken the work, or answers about it, is one that answers. */
-function throttledAfter(end: AttemptEnd, before: number): number {
-  if (end.state === 'handed_off') return 0
-  return end.state === 'pending' && end.throttled === true ? before + 1 : before
 }
 
 /** One that is being recalled stays so until its engine has been told, or until it is over. */
