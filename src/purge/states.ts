@@ -1,6 +1,6 @@
 /**
  * The life of a purge: every state, every event, and where it leads. The table is total, so that the compiler checks
- * that nothing was forgotten; `test/purge/model.test.ts` walks it against the real ledger. SPEC.md explains it.
+ * that nothing was forgotten; `test/model` walks it against the real ledger. SPEC.md explains it.
  */
 import type { PurgeState } from '../database/schema/purges.ts'
 
