@@ -87,6 +87,7 @@ export class TaskWorker {
       )
       return undefined
     }
+    await warehouse.io.renewCredentials?.()
     const run = this.#runFor(task, purge, warehouse, fence, signal, log)
     try {
       const manifests = task.manifests.map(({ path, length, entries }) => ({
