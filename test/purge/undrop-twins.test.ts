@@ -48,6 +48,13 @@ describe.each(dialects)('undoing the drop of a table that has a twin, on %s,', (
       })
       expect(await exists(fixture, 'second')).toBe(false)
       expect(await fixture.ledger.get(second)).toMatchObject({ state: 'held' })
+      // Nor is it forgotten as long as somebody might ask again.
+      await sleep(5)
+      expect(await fixture.ledger.prune('main', 0)).toBe(0)
+      await expect(restore(fixture, second)).rejects.toMatchObject({ status: 409 })
+      await fixture.ledger.cancel(second)
+      await sleep(5)
+      expect(await fixture.ledger.prune('main', 0)).toBe(2)
     },
   )
 
