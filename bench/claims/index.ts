@@ -11,6 +11,7 @@ import type { Database } from '../../src/database/database.ts'
 import { migrate } from '../../src/database/migrate.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { Ledger } from '../../src/purge/ledger/ledger.ts'
+import { prunedAtATime } from '../../src/purge/ledger/prune.ts'
 import { fillLedger } from '../../src/testing/fill-ledger.ts'
 import { choices, wholeNumber } from '../parts/arguments.ts'
 import { durablePostgres } from '../parts/postgres.ts'
@@ -64,7 +65,7 @@ export async function run(args: string[]): Promise<void> {
     console.error(`measured: ${name}`)
   }
   const printed = markdown(
-    ['database', 'ledger', '#ms a claim', '#ms a poll that finds nothing', '#ms to prune 1,000'],
+    ['database', 'ledger', '#ms a claim', '#ms a poll that finds nothing', `#ms to prune ${prunedAtATime}`],
     rows,
   )
   console.log(printed)
@@ -96,7 +97,7 @@ async function measure(database: Database, claims: number): Promise<string[]> {
   }
   const began = performance.now()
   const pruned = await ledger.prune(warehouse, 0)
-  const pruning = pruned === 1_000 ? figure(performance.now() - began) : '–'
+  const pruning = pruned === prunedAtATime ? figure(performance.now() - began) : '–'
   return [figure(quantiles(claiming).p50), figure(quantiles(polling).p50), pruning]
 }
 

@@ -119,11 +119,13 @@ export class PurgeEngine {
     }
   }
 
-  /** Until the next poll, or until something has happened: then true. */
+  /** Until the next poll, until a time slice is over, or until something has happened: then true. */
   async #rest(): Promise<boolean> {
     const over = new AbortController()
     const signal = AbortSignal.any([over.signal, this.#stopping.signal])
-    const polled = this.#clock.sleep(this.#looks.wait(this.#clock.now()), signal).then(
+    const now = this.#clock.now()
+    const slices = Array.from(this.#working, ({ slice }) => slice.left(now)).filter((left) => left > 0)
+    const polled = this.#clock.sleep(Math.min(this.#looks.wait(now), ...slices), signal).then(
       () => false,
       () => false,
     )

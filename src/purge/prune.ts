@@ -7,7 +7,7 @@ import { prunedAtATime } from './ledger/prune.ts'
 /** Milliseconds between two looks. */
 const pruneInterval = 600_000
 /** Milliseconds between two transactions of one look, in which others write. */
-const breath = 100
+const breath = 50
 
 export interface PruneOptions {
   readonly ledger: Ledger

@@ -6,6 +6,7 @@ describe('the time slice', () => {
     const slice = new TimeSlice('a', 1_000, 2_000, new Patience())
     slice.erased(1_010)
     expect([slice.isOver(3_009), slice.isOver(3_010)]).toEqual([false, true])
+    expect([slice.left(1_010), slice.left(3_009), slice.left(9_000)]).toEqual([2_000, 1, 0])
   })
 
   it('is as long as the beginning took', () => {

@@ -27,9 +27,14 @@ export class TimeSlice {
   }
 
   isOver(now: number): boolean {
+    return this.left(now) <= 0
+  }
+
+  /** Milliseconds until it is over, unless something is erased before; none when it is. */
+  left(now: number): number {
     if (this.#firstErased === undefined)
-      return now - this.#began >= this.#patience.of(this.#purge, this.#usual)
-    return now - this.#firstErased >= Math.max(this.#usual, this.#firstErased - this.#began)
+      return Math.max(0, this.#began + this.#patience.of(this.#purge, this.#usual) - now)
+    return Math.max(0, this.#firstErased + Math.max(this.#usual, this.#firstErased - this.#began) - now)
   }
 
   /** The purge has to go. */

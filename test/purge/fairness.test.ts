@@ -103,12 +103,10 @@ describe.each(dialects)('fairness on %s', (dialect) => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('huge', { snapshots: 6, filesPerSnapshot: 70 })
     const small = await recorded(fixture, kind)
-    let deleted = 0
     const io = forwardFileIO(fixture.io, {
       capabilities: { ...fixture.io.capabilities, deleteBatchSize: 10 },
       deleteFiles: async (locations, options) => {
         await sleep(200)
-        deleted += locations.length
         return await fixture.io.deleteFiles(locations, options)
       },
     })
@@ -134,16 +132,18 @@ describe.each(dialects)('fairness on %s', (dialect) => {
       logger,
       owner: 'test:1',
       workers: isLimited ? 2 : 1,
-      pollInterval: 20,
-      timeSlice: 150,
+      // Nothing but the end of the time slice has it look again.
+      pollInterval: 3_600_000,
+      timeSlice: 500,
       warehouses: new Map([
         ['main', isLimited ? { ...warehouse, workers: 1 } : { ...warehouse, workers: 2 }],
       ]),
     })
     const huge = await fixture.drop('huge')
     await engine.start()
-    while (deleted === 0) await sleep(5)
+    while ((await fixture.ledger.get(huge))?.state !== 'running') await sleep(5)
     await dueNow(fixture, small, kind)
+    engine.notify()
     while (ended.length === 0) await sleep(5)
     expect(await fixture.ledger.get(huge)).not.toMatchObject({ state: 'succeeded' })
     await engine.stop()

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import type { Transaction } from '../../database/database.ts'
 
-/** Rows that one transaction removes. */
-export const prunedAtATime = 1_000
+/** Rows that one transaction removes: more of them would keep the requests of a SQLite database waiting. */
+export const prunedAtATime = 200
 
 /**
  * Removes purges of a warehouse that ended before a time, the oldest first; gives their number. One that has a twin which is
