@@ -129,7 +129,7 @@ function managementRoutes(app: FastifyInstance, deps: Dependencies): void {
     `${purgePath(':id')}/callback`,
     {
       bodyLimit: maxCallback,
-      errorHandler: (error, request, reply) => sendError(callbackError(error), request, reply),
+      errorHandler: (error, request, reply) => void sendError(callbackError(error), request, reply),
     },
     async (request, reply) =>
       send(
