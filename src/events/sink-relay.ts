@@ -1,6 +1,7 @@
 /** Sends what the outbox holds to one sink, at least once, in order. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { unlessAborted } from '../storage/concurrency.ts'
 import type { EventFeed } from './feed.ts'
 import type { EventSink } from './sink.ts'
 
@@ -94,18 +95,5 @@ export class SinkRelay {
     await feed
       .release()
       .catch((error: unknown) => logger.warn({ err: error, sink: sink.name }, 'lease not released'))
-  }
-}
-
-/** What the promise gives, unless the signal aborts before: then its reason is thrown, whatever becomes of the promise. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>()
-  const onAbort = () => aborted.reject(signal.reason as Error)
-  if (signal.aborted) onAbort()
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([promise, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }

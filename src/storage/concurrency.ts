@@ -24,3 +24,16 @@ export async function mapBounded<T, R>(
   if (errors.length > 0) throw errors[0]
   return results
 }
+
+/** What the promise gives, unless the signal aborts before: then its reason is thrown, whatever becomes of the promise. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const onAbort = () => aborted.reject(signal.reason as Error)
+  if (signal.aborted) onAbort()
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([promise, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}

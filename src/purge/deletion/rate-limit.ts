@@ -1,3 +1,4 @@
+import { unlessAborted } from '../../storage/concurrency.ts'
 import type { Clock } from '../clock.ts'
 
 /**
@@ -23,27 +24,12 @@ export class RateLimit {
     const { promise: over, resolve: leave } = Promise.withResolvers<void>()
     this.#turn = Promise.all([before, over])
     try {
-      await unlessAborted(before, signal)
+      await (signal ? unlessAborted(before, signal) : before)
       const wait = this.#free - this.#clock.now()
       if (wait > 0) await this.#clock.sleep(wait, signal)
       this.#free = Math.max(this.#free, this.#clock.now()) + (files / this.#perSecond) * 1_000
     } finally {
       leave()
     }
-  }
-}
-
-async function unlessAborted(promise: Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
-  if (!signal) {
-    await promise
-    return
-  }
-  const aborted = Promise.withResolvers<never>()
-  const abort = () => aborted.reject(signal.reason as Error)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    await Promise.race([promise, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }

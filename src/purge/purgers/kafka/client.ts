@@ -12,6 +12,7 @@ import {
   Producer,
 } from '@platformatic/kafka'
 import type { Logger } from 'pino'
+import { unlessAborted } from '../../../storage/concurrency.ts'
 import type { KafkaConnection, KafkaOptions } from './options.ts'
 
 /** Milliseconds before a consumer that failed is begun again; doubles. */
@@ -228,19 +229,6 @@ async function closeConsumer(consumer: Consumer, onError: (error: unknown) => vo
   const late = sleep(closeTimeout, undefined, { signal: timeout.signal }).catch(() => undefined)
   await Promise.race([closed, late])
   timeout.abort()
-}
-
-/** What the promise gives, unless the signal aborts before: then its reason is thrown. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>()
-  const onAbort = () => aborted.reject(signal.reason as Error)
-  if (signal.aborted) onAbort()
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([promise, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }
 
 /** Makes the topics that are missing, if the options ask for it. Throws what the client throws. */
