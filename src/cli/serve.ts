@@ -28,11 +28,12 @@ export async function serve(options: ServeOptions): Promise<void> {
   const style = styleFor(process.stderr)
   if (!isLoopback(config.server.host)) console.error(insecureWarning(config, style))
   const moulin = await explainingDatabase(config, () => start(config, options.workers))
-  console.error(welcome(config, moulin, options, style))
+  // Before anything says that it runs: whoever reads that may stop it at once.
   stopOnSignals(async (signal) => {
     console.error(style.dim(`${signal}: finishing the requests under way …`))
     await moulin.close()
   })
+  console.error(welcome(config, moulin, options, style))
 }
 
 async function start(config: Config, workers: boolean): Promise<Moulin> {

@@ -21,6 +21,11 @@ export async function workOnKafka(options: ConfigOptions): Promise<void> {
   const style = styleFor(process.stderr)
   const logger = pino({ level: config.logging.level })
   const worker = await explainingDatabase(config, () => startKafkaWorker(config, clusters, logger))
+  // Before anything says that it runs: whoever reads that may stop it at once.
+  stopOnSignals(async (signal) => {
+    console.error(style.dim(`${signal}: finishing the batches in flight …`))
+    await worker.stop()
+  })
   console.error(
     [
       `${style.bold(`Moulin ${version()}`)} does the tasks of ${clusters.flatMap(({ names }) => names).join(', ')}`,
@@ -31,10 +36,6 @@ export async function workOnKafka(options: ConfigOptions): Promise<void> {
       style.dim('Ctrl-C stops it: batches in flight are finished, the task goes to another worker.'),
     ].join('\n'),
   )
-  stopOnSignals(async (signal) => {
-    console.error(style.dim(`${signal}: finishing the batches in flight …`))
-    await worker.stop()
-  })
 }
 
 async function startKafkaWorker(

@@ -20,6 +20,11 @@ export async function work({ port, ...options }: WorkerOptions): Promise<void> {
   const config = await configOf(options)
   const style = styleFor(process.stderr)
   const worker = await explainingDatabase(config, () => start(config, port))
+  // Before anything says that it runs: whoever reads that may stop it at once.
+  stopOnSignals(async (signal) => {
+    console.error(style.dim(`${signal}: finishing the batches in flight …`))
+    await worker.stop()
+  })
   console.error(
     [
       `${style.bold(`Moulin ${version()}`)} works on the purges of ${Object.keys(config.warehouses).join(', ')}`,
@@ -28,10 +33,6 @@ export async function work({ port, ...options }: WorkerOptions): Promise<void> {
       style.dim('Ctrl-C stops it: batches in flight are finished, the rest is handed back.'),
     ].join('\n'),
   )
-  stopOnSignals(async (signal) => {
-    console.error(style.dim(`${signal}: finishing the batches in flight …`))
-    await worker.stop()
-  })
 }
 
 async function start(config: Config, port: number | undefined): Promise<WorkerProcess> {
