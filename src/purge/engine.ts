@@ -109,23 +109,30 @@ export class PurgeEngine {
       const now = this.#clock.now()
       const warehouses = isTold ? this.#looks.all : this.#looks.due(now)
       this.#looks.looked(warehouses, now)
+      let looked = now
       try {
         await this.#claim(warehouses)
-        await this.#makeRoom()
+        looked = this.#clock.now()
+        await this.#makeRoom(looked)
       } catch (error) {
         this.#options.logger.warn({ err: error }, 'purges not claimed: the database does not answer')
       }
-      isTold = await this.#rest()
+      isTold = await this.#rest(looked)
     }
   }
 
-  /** Until the next poll, until a time slice is over, or until something has happened: then true. */
-  async #rest(): Promise<boolean> {
+  /**
+   * Until the next poll, until a time slice is over, or until something has happened: then true.
+   *
+   * @param looked when it was last looked for slices that are over: one that has ended since then counts.
+   */
+  async #rest(looked: number): Promise<boolean> {
     const over = new AbortController()
     const signal = AbortSignal.any([over.signal, this.#stopping.signal])
     const now = this.#clock.now()
-    const slices = Array.from(this.#working, ({ slice }) => slice.left(now)).filter((left) => left > 0)
-    const polled = this.#clock.sleep(Math.min(this.#looks.wait(now), ...slices), signal).then(
+    const slices = [...this.#working].filter(({ slice }) => !slice.isOver(looked))
+    const wait = Math.min(this.#looks.wait(now), ...slices.map(({ slice }) => slice.left(now)))
+    const polled = this.#clock.sleep(wait, signal).then(
       () => false,
       () => false,
     )
@@ -159,11 +166,11 @@ export class PurgeEngine {
   }
 
   /** Where others wait for a place, has a purge of the lowest priority that has worked for longest go behind them. */
-  async #makeRoom(): Promise<void> {
+  async #makeRoom(now: number): Promise<void> {
     const working = [...this.#working]
     // One after the other.
     if (working.some(({ yielding }) => yielding.signal.aborted)) return
-    const over = working.filter(({ slice }) => slice.isOver(this.#clock.now()))
+    const over = working.filter(({ slice }) => slice.isOver(now))
     if (over.length === 0 || !this.#isFull()) return
     const due = await this.#options.ledger.due()
     const yielding = over
