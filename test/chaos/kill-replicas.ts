@@ -190,11 +190,14 @@ class KillRun {
   async #takenUp(id: string, victim: Replica): Promise<void> {
     const killedAt = performance.now()
     const before = (await this.#ledger.get(id))!
-    if (before.state === 'succeeded') return
     const starting = Replica.start(this.#configuration).then((replica) => {
       this.#running = this.#running.with(this.#running.indexOf(victim), replica)
       return performance.now()
     })
+    if (before.state === 'succeeded') {
+      await starting
+      return
+    }
     for (;;) {
       const { attempts, state } = (await this.#ledger.get(id))!
       if (attempts > before.attempts || state === 'succeeded') break
