@@ -139,7 +139,7 @@ class KillRun {
     return /purges\/([0-9a-f-]+)/.exec(answer.headers.get('link')!)![1]!
   }
 
-  /** Has the victim drop a table, and kills it in the few milliseconds that this takes. */
+  /** Has the victim drop a table, and kills it in the milliseconds that this takes. */
   async #killInDelete(victim: Replica): Promise<void> {
     const name = `d-${randomUUID()}`
     await this.#make(name, { snapshots: 1, filesPerSnapshot: 2 })
@@ -148,7 +148,7 @@ class KillRun {
     const answer = victim
       .call('DELETE', `/namespaces/ns/tables/${name}?purgeRequested=true`)
       .catch(() => undefined)
-    await sleep(Math.random() * 12)
+    await sleep(Math.random() * 40)
     await victim.kill()
     await answer
   }
