@@ -1,4 +1,5 @@
 /** A client process: purges the table that its parent has written, as a worker does, and tells what that took. */
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +23,7 @@ const pacer = new Pacer()
 
 await measured(async ({ endpoint, purge }: { endpoint: string; purge: Purge }) => {
   const io = new S3FileIO(s3Storage(endpoint, 'test', 'test'))
-  const { name, namespace, metadataLocation, uuid } = purge
+  const { name, namespace, metadataLocation, uuid, locations } = purge
   const dropped = {
     entryId: purge.id,
     kind: 'table' as const,
@@ -30,7 +31,7 @@ await measured(async ({ endpoint, purge }: { endpoint: string; purge: Purge }) =
     identifier: { namespace, name },
     uuid,
     metadataLocation,
-    places: [],
+    places: locations.map(({ location, owned }) => ({ id: randomUUID(), location, owned })),
   }
   const origin = { principal: 'bench', requestId: 'bench', client: 'bench' }
   const id = await database.transaction((tx) =>

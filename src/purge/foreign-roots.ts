@@ -6,30 +6,33 @@ import { type SqlBool, sql } from 'kysely'
 import type { Executor } from '../database/database.ts'
 import { beyond } from '../database/places.ts'
 import { unfinished } from '../database/twins.ts'
-import { canonicalLocation, placeKey } from '../storage/location.ts'
+import { canonicalLocation } from '../storage/location.ts'
 import type { Purge } from './purger.ts'
 
 /** Paths of one query. */
 const pathsPerQuery = 500
 
-/** Where in a directory-like location a root of somebody else lies; undefined when there is none. */
+/** Where in a directory a root of somebody else lies; undefined when there is none. */
 export async function foreignRootIn(
   executor: Executor,
   purge: Purge,
-  location: string,
+  key: string,
 ): Promise<string | undefined> {
-  const [found] = await rootsIn(executor, purge, location, 1)
+  const [found] = await rootsIn(executor, purge, key, 1)
   return found
 }
 
-/** The roots of others in a directory-like location, at most so many of entries, and of purges. */
+/**
+ * The roots of others in a directory, at most so many of entries, and of purges.
+ *
+ * @param key canonical, with a slash at its end.
+ */
 export async function rootsIn(
   executor: Executor,
   purge: Purge,
-  location: string,
+  key: string,
   limit: number,
 ): Promise<string[]> {
-  const key = placeKey(location)
   const range = sql<SqlBool>`metadata_key >= ${key} AND metadata_key < ${beyond(key)}`
   const [entries, purges] = queries(executor, purge)
   const rows = [

@@ -68,12 +68,10 @@ export function keepOthers(executor: Executor, purge: Purge): KeepRule {
 
   return async (paths) => {
     const directories = paths.map(directoryOf)
-    const undecided = new Set(directories.filter(({ decided }) => !decided))
-    if (undecided.size > 0) {
-      const asked = Array.from(undecided, (directory) => ({
-        directory,
-        ancestors: ancestorKeys(directory.key),
-      }))
+    const distinct = [...new Set(directories)]
+    const undecided = distinct.filter(({ decided }) => !decided)
+    if (undecided.length > 0) {
+      const asked = undecided.map((directory) => ({ directory, ancestors: ancestorKeys(directory.key) }))
       const held = await placesAmong(
         executor,
         purge.id,
@@ -86,14 +84,22 @@ export function keepOthers(executor: Executor, purge: Purge): KeepRule {
         directory.decided = directory.rule !== undefined || directory.own !== undefined
       }
     }
-    const suspects = new Map<number, string>()
-    const rootless = await withoutRoots(new Set(directories.map((directory) => directory.own)))
-    for (const [index, directory] of directories.entries()) {
-      if (directory === nowhere || directory.rule !== undefined || rootless.has(directory.own)) continue
-      suspects.set(index, canonicalLocation(paths[index]!))
-    }
-    const roots = suspects.size > 0 ? await rootsAmong(executor, purge, [...suspects.values()]) : undefined
-    return directories.map(({ rule }, index) => rule ?? roots?.get(suspects.get(index) ?? ''))
+    const rootless = await withoutRoots(new Set(distinct.map((directory) => directory.own)))
+    const suspect = new Set(
+      distinct.filter(
+        (directory) => directory !== nowhere && directory.rule === undefined && !rootless.has(directory.own),
+      ),
+    )
+    if (!(await isRootAmong(executor, purge, suspect))) return directories.map(({ rule }) => rule)
+    const names = paths.map((path, index) =>
+      suspect.has(directories[index]!) ? canonicalLocation(path) : undefined,
+    )
+    const roots = await rootsAmong(
+      executor,
+      purge,
+      names.filter((name) => name !== undefined),
+    )
+    return directories.map(({ rule }, index) => rule ?? roots.get(names[index] ?? ''))
   }
 }
 
@@ -136,7 +142,7 @@ export async function isOverlapped(
     if (holder.kind === 'purge' && holder.purgeId === purge.id) return false
     return reserved || !owned || place.startsWith(key)
   })
-  return isForeign || (await foreignRootIn(executor, purge, location)) !== undefined
+  return isForeign || (await foreignRootIn(executor, purge, key)) !== undefined
 }
 
 /** What others, and this purge, have at a place. */
@@ -209,6 +215,26 @@ function rememberingRoots(
     }
     return rootless
   }
+}
+
+/** Whether a root of others may lie in one of these directories: one look at all that holds them answers mostly that none does. */
+async function isRootAmong(
+  executor: Executor,
+  purge: Purge,
+  directories: ReadonlySet<Directory>,
+): Promise<boolean> {
+  if (directories.size === 0) return false
+  const common = commonDirectory(Array.from(directories, ({ key }) => key))
+  return common === '' || (await foreignRootIn(executor, purge, common)) !== undefined
+}
+
+/** The deepest directory that holds all of these, which end with slashes as it does; empty when there is none. */
+function commonDirectory([first = '', ...others]: readonly string[]): string {
+  let common = first
+  for (const key of others) {
+    while (!key.startsWith(common)) common = common.slice(0, common.lastIndexOf('/', common.length - 2) + 1)
+  }
+  return common
 }
 
 interface Directory {

@@ -199,8 +199,13 @@ describe.each(dialects)('on %s, a root that was registered where it lies in anot
   it('is not erased as a file that the metadata names', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     const b = await fixture.table('b')
-    const roots = [`${fixture.location('a')}/data/root.parquet`, `${fixture.base}/elsewhere/root.parquet`]
-    await fixture.table('a', { borrowed: roots })
+    const roots = [
+      `${fixture.location('a')}/data/root.parquet`,
+      `${fixture.base}/elsewhere/root.parquet`,
+      `${fixture.base}/elsewhere/deeper/root.parquet`,
+    ]
+    const plain = await stray(fixture, `${fixture.base}/far/plain.parquet`)
+    await fixture.table('a', { borrowed: [plain, ...roots] })
     for (const [index, root] of roots.entries()) {
       await fixture.io.write(root, await fixture.io.read(b.purge.metadataLocation))
       await fixture.register(`b${index}`, root)
@@ -208,7 +213,7 @@ describe.each(dialects)('on %s, a root that was registered where it lies in anot
     const id = await fixture.drop('a')
     expect(await fixture.run(id)).toMatchObject({ state: 'succeeded' })
     expect(await fixture.files()).toEqual([...all(b.files), ...roots].toSorted())
-    expect((await fixture.ledger.certificate(id))?.certificate.kept).toEqual({ 'root-of-live-table': 2 })
+    expect((await fixture.ledger.certificate(id))?.certificate.kept).toEqual({ 'root-of-live-table': 3 })
   })
 })
 

@@ -63,23 +63,36 @@ export function testing(runner: TestRunner, make: () => Promise<PurgerSubject>):
 
 function worker({ purger, work }: PurgerSubject): Tested['carryOut'] {
   const references = new Map<string, string>()
-  return async (purge, run) => {
+  return async (purge, given) => {
+    const run = notingReference(given, (reference) => references.set(purge.id, reference))
     if (!references.has(purge.id)) {
       const result = await purger.purge(purge, run)
       if (result.kind === 'done') return
       references.set(purge.id, result.reference)
     }
-    const reference = references.get(purge.id)!
     assert.ok(purger.inspect, 'a purger that hands off has to have inspect')
     assert.ok(work, 'the subject of a purger that hands off has to have work')
     for (let inspections = 0; inspections < maxInspections; inspections++) {
+      const reference = references.get(purge.id)!
       await work(purge, reference)
       const inspection = await purger.inspect(purge, reference, run)
       if (inspection.state === 'finished') return
-      if (inspection.state === 'running') continue
+      if (inspection.state === 'running') {
+        references.set(purge.id, inspection.reference ?? reference)
+        continue
+      }
       references.delete(purge.id)
       throw new RetryablePurgeError(inspection.message)
     }
     assert.fail(`not finished after ${maxInspections} inspections`)
   }
+}
+
+/** As the server does: what is begun under a reference is asked about, even when nobody learned how `purge` ended. */
+function notingReference(run: PurgeRun, note: (reference: string) => void): PurgeRun {
+  const begin: PurgeRun['begin'] = async (reference) => {
+    await run.begin(reference)
+    if (reference !== undefined) note(reference)
+  }
+  return Object.assign(Object.create(run) as PurgeRun, { begin })
 }
