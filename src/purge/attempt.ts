@@ -4,7 +4,8 @@ import type { Database } from '../database/database.ts'
 import type { FileIO } from '../storage/file-io.ts'
 import { forwardFileIO } from '../storage/forward.ts'
 import type { Clock } from './clock.ts'
-import { enclosedPlaces, keepOthers } from './guard.ts'
+import { enclosedPlaces } from './guard.ts'
+import { keepOthers } from './keep-others.ts'
 import type { Lease } from './ledger/claims.ts'
 import {
   type AttemptEnd,
@@ -245,7 +246,7 @@ export class Attempt {
     if (isFruitful(tally)) {
       this.#fruitful = true
       // In a cautious attempt it becomes durable at once.
-      this.#cautious.abort()
+      if (!this.#cautious.signal.aborted) this.#cautious.abort()
       this.#options.onErased?.()
     }
     if (done.fruitful) this.#fruitful = true

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { SqlCatalog } from '../../src/catalog/sql/sql-catalog.ts'
-import { keepOthers } from '../../src/purge/guard.ts'
+import { keepOthers } from '../../src/purge/keep-others.ts'
 import type { FileIO } from '../../src/storage/file-io.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
 import { placeKey } from '../../src/storage/location.ts'

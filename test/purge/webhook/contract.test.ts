@@ -44,7 +44,9 @@ function waitingFor(purger: WebhookPurger, service: WebhookService): IcebergPurg
     waits: true,
     purge: async (purge, run) => {
       service.io = run.io
-      return await handOver(purge, run, 2)
+      // What waits is begun again, not asked: there is nothing to refer to.
+      const begin = async () => await run.begin()
+      return await handOver(purge, Object.assign(Object.create(run) as PurgeRun, { begin }), 2)
     },
   }
 }

@@ -6,7 +6,7 @@ import { forwardFileIO } from '../../../storage/forward.ts'
 import { isOutage } from '../../attempt.ts'
 import { checkpointOf } from '../../checkpoint.ts'
 import { eraseFiles } from '../../deletion/erase-files.ts'
-import { keepOthers } from '../../guard.ts'
+import { keepOthers } from '../../keep-others.ts'
 import { BlockedPurgeError, PermanentPurgeError, type Purge, RetryablePurgeError } from '../../purger.ts'
 import { scanManifests } from '../../scan.ts'
 import {
