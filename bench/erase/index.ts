@@ -28,7 +28,7 @@ export async function run(args: string[]): Promise<void> {
     args,
     options: {
       store: { type: 'string', default: 'all' },
-      files: { type: 'string', default: '300000' },
+      files: { type: 'string', default: '500000' },
       rounds: { type: 'string', default: '5' },
       // Before those that count: both compilers, Java's and V8's, take some.
       'warm-up': { type: 'string', default: '3' },
