@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { PurgeEngine } from '../../src/purge/engine.ts'
+import { type EngineOptions, PurgeEngine } from '../../src/purge/engine.ts'
 import type { IcebergPurger } from '../../src/purge/purger.ts'
 import { SqlAsyncPurger } from '../../src/purge/purgers/sql-async/sql-async-purger.ts'
 import { forwardFileIO } from '../../src/storage/forward.ts'
@@ -9,6 +9,13 @@ import { dialects } from '../../src/testing/databases.ts'
 import { PurgeFixture } from '../../src/testing/purge-fixture.ts'
 
 const logger = pino({ level: 'silent' })
+
+function engineOf(
+  { database, ledger }: PurgeFixture,
+  options: Partial<EngineOptions> & Pick<EngineOptions, 'warehouses'>,
+): PurgeEngine {
+  return new PurgeEngine({ database, ledger, logger, owner: 'test:1', ...options })
+}
 
 describe.each(dialects)('fairness on %s', (dialect) => {
   it('18. one tenant starves all: the warehouses are served in turn, and one with many purges does not keep the others waiting', async () => {
@@ -24,11 +31,7 @@ describe.each(dialects)('fairness on %s', (dialect) => {
     }
     for (let number = 0; number < 30; number++) await fixture.record('big', `b${number}`)
     for (let number = 0; number < 3; number++) await fixture.record('small', `s${number}`)
-    const engine = new PurgeEngine({
-      database: fixture.database,
-      ledger: fixture.ledger,
-      logger,
-      owner: 'test:1',
+    const engine = engineOf(fixture, {
       workers: 2,
       pollInterval: 50,
       warehouses: new Map(
@@ -65,11 +68,7 @@ describe.each(dialects)('fairness on %s', (dialect) => {
         return result
       },
     }
-    const engine = new PurgeEngine({
-      database: fixture.database,
-      ledger: fixture.ledger,
-      logger,
-      owner: 'test:1',
+    const engine = engineOf(fixture, {
       workers: 1,
       pollInterval: 20,
       timeSlice: 150,
@@ -126,11 +125,7 @@ describe.each(dialects)('fairness on %s', (dialect) => {
     }
     const warehouse = { purger, io, leaseTime: 60_000, deleteConcurrency: 1 }
     const isLimited = kind === 'may have one worker'
-    const engine = new PurgeEngine({
-      database: fixture.database,
-      ledger: fixture.ledger,
-      logger,
-      owner: 'test:1',
+    const engine = engineOf(fixture, {
       workers: isLimited ? 2 : 1,
       // Nothing but the end of the time slice has it look again.
       pollInterval: 3_600_000,
@@ -168,11 +163,7 @@ describe.each(dialects)('fairness on %s', (dialect) => {
       },
     }
     for (let number = 0; number < 12; number++) await fixture.record('main', `h${number}`)
-    const engine = new PurgeEngine({
-      database: fixture.database,
-      ledger: fixture.ledger,
-      logger,
-      owner: 'test:1',
+    const engine = engineOf(fixture, {
       workers: 1,
       pollInterval: 20,
       warehouses: new Map([['main', { purger, io: fixture.io, leaseTime: 60_000 }]]),
@@ -202,11 +193,7 @@ describe.each(dialects)('fairness on %s', (dialect) => {
     await fixture.record('main', 'important', { priority: 1 })
     await fixture.record('other', 'ordinary')
     const warehouse = { purger, io: fixture.io, leaseTime: 60_000 }
-    const engine = new PurgeEngine({
-      database: fixture.database,
-      ledger: fixture.ledger,
-      logger,
-      owner: 'test:1',
+    const engine = engineOf(fixture, {
       workers: 1,
       pollInterval: 20,
       timeSlice: 50,
@@ -240,11 +227,7 @@ describe.each(dialects)('fairness on %s', (dialect) => {
       await fixture.record('free', `f${number}`)
     }
     const warehouse = { purger, io: fixture.io, leaseTime: 60_000 }
-    const engine = new PurgeEngine({
-      database: fixture.database,
-      ledger: fixture.ledger,
-      logger,
-      owner: 'test:1',
+    const engine = engineOf(fixture, {
       workers: 4,
       pollInterval: 20,
       warehouses: new Map([
@@ -271,11 +254,7 @@ describe.each(dialects)('fairness on %s', (dialect) => {
       },
     }
     const warehouse = { purger, io: fixture.io, leaseTime: 60_000 }
-    const engine = new PurgeEngine({
-      database: fixture.database,
-      ledger: fixture.ledger,
-      logger,
-      owner: 'test:1',
+    const engine = engineOf(fixture, {
       warehouses: new Map([
         ['often', { ...warehouse, pollInterval: 20 }],
         ['seldom', { ...warehouse, pollInterval: 3_600_000 }],
