@@ -19,7 +19,7 @@ test.runIf(onLinux)(
     parentPort.postMessage(getPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1))))`
     const before = getPriority(process.pid)
     const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`))
-    expect(await once(thread, 'message')).toEqual([5])
+    expect(await once(thread, 'message')).toEqual([10])
     expect(getPriority(process.pid)).toBe(before)
     await thread.terminate()
   },

@@ -3,8 +3,8 @@ import { readlinkSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import type { Logger } from 'pino'
 
-/** Of nice(2): 0 is ordinary, 19 comes last. Beside a thread that answers requests it gets a quarter of a processor. */
-const niceness = 5
+/** Of nice(2): 0 is ordinary, 19 comes last. Beside a thread that answers requests it gets a tenth of a processor. */
+const niceness = 10
 
 /**
  * Puts the calling thread behind those of ordinary priority; what they leave of the processors it has to itself. Only on
