@@ -21,19 +21,19 @@ const keysPerQuery = 500
  */
 export function keepOthers(executor: Executor, purge: Purge): KeepRule {
   const byDirectory = keepByDirectory(executor, purge)
-  let open: readonly string[] | undefined
+  let places: OwnLocations | undefined
   return async (paths) => {
-    open ??= await openPlaces(executor, purge)
+    places ??= await ownLocations(executor, purge)
     const rules = new Array<string | undefined>(paths.length).fill(undefined)
     const others: string[] = []
     const indexes: number[] = []
     for (let index = 0; index < paths.length; index++) {
-      if (isInOneOf(open, paths[index]!)) continue
+      if (isInOneOf(places.open, paths[index]!)) continue
       others.push(paths[index]!)
       indexes.push(index)
     }
     if (others.length === 0) return rules
-    const found = await byDirectory(others)
+    const found = await byDirectory(others, places.rootless)
     for (const [at, index] of indexes.entries()) rules[index] = found[at]
     return rules
   }
@@ -44,27 +44,38 @@ function isInOneOf(keys: readonly string[], path: string): boolean {
   return false
 }
 
-/**
- * The purge's own locations in which nothing of others lies, and nothing can come as long as the purge is not over: what lies there
- * may go, whatever its directory. Of object stores only, where a name that begins with the place lies in it.
- */
-async function openPlaces(executor: Executor, purge: Purge): Promise<string[]> {
-  const enclosed = await enclosedPlaces(executor, purge)
-  const keys = purge.locations.map(({ location }) => placeKey(location))
-  const open: string[] = []
-  for (const key of keys) {
-    if (key.startsWith('file:') || enclosed.some((location) => placeKey(location).startsWith(key))) continue
-    if ((await foreignRootIn(executor, purge, key)) === undefined) open.push(key)
-  }
-  return open
+/** The purge's own locations, as place keys, by what others have there. Nothing can come there as long as the purge is not over. */
+interface OwnLocations {
+  /** No root of others lies there. */
+  readonly rootless: ReadonlySet<string | undefined>
+  /**
+   * Nothing of others lies there: what does may go, whatever its directory. Of object stores only, where a name that begins with
+   * the place lies in it.
+   */
+  readonly open: readonly string[]
 }
 
-function keepByDirectory(executor: Executor, purge: Purge): KeepRule {
+async function ownLocations(executor: Executor, purge: Purge): Promise<OwnLocations> {
+  const enclosed = (await enclosedPlaces(executor, purge)).map(placeKey)
+  const rootless = new Set<string>()
+  for (const { location } of purge.locations) {
+    const key = placeKey(location)
+    if ((await foreignRootIn(executor, purge, key)) === undefined) rootless.add(key)
+  }
+  const open = [...rootless].filter(
+    (key) => !key.startsWith('file:') && !enclosed.some((place) => place.startsWith(key)),
+  )
+  return { rootless, open }
+}
+
+function keepByDirectory(
+  executor: Executor,
+  purge: Purge,
+): (paths: readonly string[], rootless: OwnLocations['rootless']) => Promise<(string | undefined)[]> {
   const own = new Set(purge.locations.map(({ location }) => placeKey(location)))
   const directoryOf = rememberingDirectories()
-  const withoutRoots = rememberingRoots(executor, purge)
 
-  return async (paths) => {
+  return async (paths, rootless) => {
     const directories = paths.map(directoryOf)
     const distinct = [...new Set(directories)]
     const undecided = distinct.filter(({ decided }) => !decided)
@@ -82,7 +93,6 @@ function keepByDirectory(executor: Executor, purge: Purge): KeepRule {
         directory.decided = directory.rule !== undefined || directory.own !== undefined
       }
     }
-    const rootless = await withoutRoots(new Set(distinct.map((directory) => directory.own)))
     const suspect = new Set(
       distinct.filter(
         (directory) => directory !== nowhere && directory.rule === undefined && !rootless.has(directory.own),
@@ -154,23 +164,6 @@ async function placesAmong(
     }
   }
   return held
-}
-
-/** Gives those of the purge's own locations in which no root of others lies: mostly none does, and none can come. */
-function rememberingRoots(
-  executor: Executor,
-  purge: Purge,
-): (asked: ReadonlySet<string | undefined>) => Promise<ReadonlySet<string | undefined>> {
-  const known = new Set<string | undefined>()
-  const rootless = new Set<string | undefined>()
-  return async (asked) => {
-    for (const own of asked) {
-      if (own === undefined || known.has(own)) continue
-      known.add(own)
-      if ((await foreignRootIn(executor, purge, own)) === undefined) rootless.add(own)
-    }
-    return rootless
-  }
 }
 
 /** Whether a root of others may lie in one of these directories: one look at all that holds them answers mostly that none does. */

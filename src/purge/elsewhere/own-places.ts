@@ -4,7 +4,7 @@ import type { Purge, PurgeRun } from '../purger.ts'
 
 /**
  * Tells of a path whether it is in the table's own places, and not in one that another table has inside them: the deepest
- * place around it decides, as in `guard.ts`. Nobody can get a place inside this purge's own, so that the answer holds while an
+ * place around it decides, as in `keep-others.ts`. Nobody can get a place inside this purge's own, so that the answer holds while an
  * engine is at work. Of what lies elsewhere, that could change at any moment: it is erased here, where the guard is asked.
  */
 export function ownPlaces(
