@@ -65,7 +65,7 @@ export interface PurgeRun {
    * and `confirm` itself.
    */
   readonly io: FileIO
-  /** Which paths must stay, of those that other tables hold; see `guard.ts`. */
+  /** Which paths must stay, of those that other tables hold; see `keep-others.ts`. */
   readonly keep: KeepRule
   /**
    * Places of other tables, and of other purges that are not over, that lie inside this purge's own locations. For engines
