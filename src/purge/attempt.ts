@@ -19,7 +19,7 @@ import {
   namedFailures,
   type Progress,
 } from './ledger/leased.ts'
-import { messagesOf } from './ledger/messages.ts'
+import { countMessages, messagesOf } from './ledger/messages.ts'
 import { isStorable } from './ledger/text.ts'
 import {
   type Done,
@@ -126,6 +126,12 @@ export class Attempt {
   async assign(purger: string): Promise<void> {
     const { database, lease } = this.#options
     await this.#persist(() => assign(database, lease, purger))
+  }
+
+  /** A message that comes after this has the purge looked at again at once, should the attempt end with it handed off. */
+  async listen(): Promise<void> {
+    const { database, lease } = this.#options
+    this.#heard = await this.#persist(() => countMessages(database.reader, lease.purge.id))
   }
 
   /** What an engine says that it has dealt with, in all: shown until the next claim, and counted only when it has been looked for. */

@@ -199,6 +199,8 @@ async function purgeOrInspect(
   const { purge, reference } = lease
   const purger = await purgerOf(attempt, lease, runner)
   const erases = purger.erases !== false
+  // An engine may answer before the ledger has that it was handed anything.
+  if (purger.inspect) await attempt.listen()
   if (reference === undefined) {
     const result = await purger.purge(purge, run)
     return result.kind === 'done' ? { ...result, erases } : handedOff(result.reference, result.askAfter)

@@ -229,6 +229,27 @@ describe.each(dialects)('the ledger on %s', (dialect) => {
     expect(await wait()).toBeGreaterThan(1_000)
   })
 
+  it('has a purge looked at again at once when its engine answered before the ledger had the hand-off', async () => {
+    await using fixture = await PurgeFixture.open(dialect)
+    await fixture.table('t')
+    const id = await fixture.drop('t')
+    const purger: IcebergPurger = {
+      name: 'elsewhere',
+      waits: false,
+      purge: async () => {
+        await fixture.ledger.deliver(id, [{ key: 'early', body: 1 }])
+        return { kind: 'handed_off', reference: 'job-1' }
+      },
+      // It does not ask for messages, and is not asked again for one that is old.
+      inspect: async () => ({ state: 'running' }),
+    }
+    const wait = async () => (await fixture.ledger.get(id))!.nextAttemptAt - Date.now()
+    await fixture.run(id, { purger })
+    expect(await wait()).toBeLessThanOrEqual(0)
+    await fixture.run(id, { purger })
+    expect(await wait()).toBeGreaterThan(1_000)
+  })
+
   it('has the purger asked about its engine when it says so', async () => {
     await using fixture = await PurgeFixture.open(dialect)
     await fixture.table('t')

@@ -42,7 +42,7 @@ export interface Progress {
   readonly failures: readonly NamedFailure[]
   /** Named paths that are erased after all. */
   readonly resolved: readonly string[]
-  /** Messages that there were when the attempt looked at them; undefined when it has not asked. */
+  /** Messages that there were when the attempt began, or when it asked for them; undefined where nothing can be handed off. */
   readonly heard?: number | undefined
 }
 
